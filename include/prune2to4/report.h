@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "prune2to4/mask.h"
+#include "prune2to4/table.h"
+
+namespace prune2to4 {
+
+// What became of one linear layer.
+struct LayerReport {
+  enum class Outcome {
+    kDense,   // not selected
+    kMasked,  // masked, but not packed: it stays dense with its zeros; `reason` says why
+    kPacked,
+  };
+  std::string name;  // fully qualified name of the weight
+  int64_t rows = 0;
+  int64_t cols = 0;
+  std::string dtype;  // "float32", "float16", "bfloat16", ...
+  std::string rule;   // which rule chose or left it, see LayerChoice::rule
+  Outcome outcome = Outcome::kDense;
+  std::string reason;               // why it is not packed; empty when packed
+  std::string shares_with;          // another layer's name whose weight it shares; empty: none
+  std::optional<MaskOptions> mask;  // of a selected layer
+  int64_t zeros = 0;                // elements equal to zero after masking
+  int64_t negative_zeros = 0;       // pruned -0.0 that read back as +0.0; 0 in a dry run
+  int64_t dense_bytes = 0;
+  int64_t stored_bytes = 0;   // packed values + positions, or the dense bytes
+  double relative_error = 0;  // ||W - mask * W|| / ||W||, Frobenius norm
+};
+
+// One forward pass of the masked dense model beside the packed one, on the same random batch.
+struct ProbeReport {
+  bool ran = false;
+  std::string reason;  // why it did not run
+  int64_t batch = 0;
+  int64_t sequence = 0;
+  std::string device;
+  std::string dtype;                    // of the logits
+  double largest_logit = 0;             // absolute
+  double largest_logit_difference = 0;  // absolute
+};
+
+struct FileReport {
+  std::string name;  // file name only: a report holds no path of a machine
+  int64_t bytes = 0;
+  std::string sha256;
+};
+
+// Everything `prune` says about a run. The JSON form is versioned (configs/report.schema.json); Markdown and
+// HTML are views of it.
+struct Report {
+  static constexpr int kVersion = 1;
+  std::vector<std::string> command;  // argv
+  std::string started;               // UTC, ISO 8601
+  bool dry_run = false;
+  std::vector<std::pair<std::string, std::string>> environment;
+  FileReport input;
+  std::optional<FileReport> output;  // none in a dry run
+  std::vector<LayerReport> layers;
+  std::optional<ProbeReport> probe;  // none in a dry run
+  std::vector<std::string> warnings;
+  std::vector<std::pair<std::string, double>> seconds;  // by stage, in order
+};
+
+// A weight shared by several layers (LayerReport::shares_with) counts once in elements, zeros and bytes.
+struct ReportTotals {
+  int64_t linear_layers = 0;
+  int64_t selected = 0;
+  int64_t packed = 0;        // in a dry run: would be packed
+  int64_t masked = 0;        // and not packed
+  int64_t elements = 0;      // of packed layers
+  int64_t zeros = 0;         // of packed layers
+  int64_t dense_bytes = 0;   // of packed layers
+  int64_t packed_bytes = 0;  // of packed layers
+  int64_t negative_zeros = 0;
+};
+ReportTotals totals(const Report& report);
+
+std::string report_json(
+    const Report& report);  // pretty-printed, ends with a newline; NaN and infinity are null
+std::string report_markdown(const Report& report);
+std::string report_html(const Report& report);  // one file, inline CSS and SVG, no script
+// kCsv: one column a field, raw numbers; otherwise fewer columns, for people.
+Table layer_table(const Report& report, Format format);
+// What goes to stdout: for text and Markdown a short summary with the layer table, CSV the table, JSON the
+// report.
+std::string report_summary(const Report& report, Format format);
+
+// Writes <stem>.report.html, .md and .json, the JSON last: its presence means that all is complete.
+void write_report(const Report& report, const std::filesystem::path& stem);
+
+}  // namespace prune2to4

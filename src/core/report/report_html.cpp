@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <kainjow/mustache.hpp>
+#include <stdexcept>
+
+#include "core/printable.h"
+#include "core/report/html_template.h"
+#include "core/report/layer_chart.h"
+#include "core/report/view.h"
+#include "prune2to4/report.h"
+
+namespace prune2to4 {
+namespace {
+
+using kainjow::mustache::data;
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+data object(const Fields& fields) {
+  data result(data::type::object);
+  for (const auto& [key, value] : fields) result.set(key, printable(value));
+  return result;
+}
+
+data pairs(const Fields& fields) {
+  data list(data::type::list);
+  for (const auto& [name, value] : fields) list << object({{"name", name}, {"value", value}});
+  return list;
+}
+
+data layers_data(const Report& report) {
+  data list(data::type::list);
+  for (const auto& layer : report.layers) {
+    list << object({{"name", layer.name},
+                    {"shape", shape_of(layer)},
+                    {"dtype", layer.dtype},
+                    {"outcome", outcome_name(layer.outcome)},
+                    {"zeros", zeros_of(layer)},
+                    {"dense", format_bytes(layer.dense_bytes)},
+                    {"stored", format_bytes(layer.stored_bytes)},
+                    {"error", error_of(layer)},
+                    {"rule", rule_of(layer)}});
+  }
+  return list;
+}
+
+data files_data(const Report& report) {
+  data list(data::type::list);
+  for (const auto& row : file_table(report).rows) {
+    list << object({{"role", row[0]}, {"name", row[1]}, {"size", row[2]}, {"sha256", row[3]}});
+  }
+  return list;
+}
+
+data warnings_data(const Report& report) {
+  data list(data::type::list);
+  for (const auto& warning : report.warnings) list << object({{"text", warning}});
+  return list;
+}
+
+}  // namespace
+
+std::string report_html(const Report& report) {
+  data view = object({{"title", outcome_title(report)},
+                      {"model", report.input.name},
+                      {"started", report.started},
+                      {"chart", layer_chart(report)},
+                      {"command", command_line(report.command)}});
+  // An absent key leaves its section out.
+  if (const auto detail = outcome_detail(report); !detail.empty()) view.set("detail", detail);
+  if (const auto probe = probe_sentence(report); !probe.empty()) view.set("probe", printable(probe));
+  Fields timing;
+  for (const auto& [stage, seconds] : report.seconds) timing.emplace_back(stage, format_seconds(seconds));
+  view.set("totals", pairs(totals_rows(report)));
+  view.set("has_warnings", !report.warnings.empty());
+  view.set("warnings", warnings_data(report));
+  view.set("has_layers", !report.layers.empty());
+  view.set("layers", layers_data(report));
+  view.set("files", files_data(report));
+  view.set("has_environment", !report.environment.empty());
+  view.set("environment", pairs(report.environment));
+  view.set("has_timing", !timing.empty());
+  view.set("timing", pairs(timing));
+  kainjow::mustache::mustache page(kHtmlTemplate);
+  std::string html = page.render(view);
+  if (!page.is_valid()) throw std::logic_error("report template: " + page.error_message());
+  return html;
+}
+
+}  // namespace prune2to4

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "core/report/view.h"
+#include "prune2to4/report.h"
+
+namespace prune2to4 {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json mask_json(const std::optional<MaskOptions>& mask) {
+  if (!mask) return {};
+  return {{"sparsity_level", mask->sparsity_level},
+          {"sparse_block_shape", mask->sparse_block_shape},
+          {"zeros_per_block", mask->zeros_per_block},
+          {"norm", mask->norm},
+          {"ties", mask->ties == Ties::kTorch ? "torch" : "lowest_index"}};
+}
+
+Json layer_json(const LayerReport& layer) {
+  return {{"name", layer.name},
+          {"shape", {layer.rows, layer.cols}},
+          {"dtype", layer.dtype},
+          {"outcome", outcome_name(layer.outcome)},
+          {"rule", layer.rule},
+          {"reason", text_or_null(layer.reason)},
+          {"shares_with", text_or_null(layer.shares_with)},
+          {"mask", mask_json(layer.mask)},
+          {"elements", layer.rows * layer.cols},
+          {"zeros", layer.zeros},
+          {"negative_zeros", layer.negative_zeros},
+          {"dense_bytes", layer.dense_bytes},
+          {"stored_bytes", layer.stored_bytes},
+          {"relative_error", layer.relative_error}};
+}
+
+Json totals_json(const Report& report) {
+  const ReportTotals sum = totals(report);
+  return {{"linear_layers", sum.linear_layers},
+          {"selected", sum.selected},
+          {"packed", sum.packed},
+          {"masked", sum.masked},
+          {"elements", sum.elements},
+          {"zeros", sum.zeros},
+          {"negative_zeros", sum.negative_zeros},
+          {"dense_bytes", sum.dense_bytes},
+          {"packed_bytes", sum.packed_bytes}};
+}
+
+Json file_json(const FileReport& file) {
+  return {{"name", file.name}, {"bytes", file.bytes}, {"sha256", file.sha256}};
+}
+
+Json probe_json(const ProbeReport& probe) {
+  if (!probe.ran) return {{"ran", false}, {"reason", probe.reason}};
+  return {{"ran", true},
+          {"batch", probe.batch},
+          {"sequence", probe.sequence},
+          {"device", probe.device},
+          {"dtype", probe.dtype},
+          {"largest_logit", probe.largest_logit},
+          {"largest_logit_difference", probe.largest_logit_difference}};
+}
+
+}  // namespace
+
+// dump() writes NaN and infinity as null, and a byte that is not UTF-8 as U+FFFD.
+std::string report_json(const Report& report) {
+  Json environment = Json::object();
+  for (const auto& [name, value] : report.environment) environment[name] = value;
+  Json layers = Json::array();
+  for (const auto& layer : report.layers) layers.push_back(layer_json(layer));
+  Json stages = Json::array();
+  for (const auto& [stage, seconds] : report.seconds) {
+    stages.push_back(Json{{"stage", stage}, {"seconds", seconds}});
+  }
+  const Json json{
+      {"version", Report::kVersion},      {"command", report.command},
+      {"started", report.started},        {"dry_run", report.dry_run},
+      {"input", file_json(report.input)}, {"output", report.output ? file_json(*report.output) : Json()},
+      {"totals", totals_json(report)},    {"probe", report.probe ? probe_json(*report.probe) : Json()},
+      {"warnings", report.warnings},      {"layers", layers},
+      {"environment", environment},       {"timing", stages}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace prune2to4

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/printable.h"
+#include "core/report/view.h"
+#include "prune2to4/report.h"
+
+namespace prune2to4 {
+namespace {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+std::string section(const std::string& title) { return "\n## " + title + "\n\n"; }
+
+std::string pair_table(const std::string& name, const std::string& value, const Pairs& pairs, bool right) {
+  Table table{{{name}, {value, right}}, {}};
+  for (const auto& [key, text] : pairs) table.rows.push_back({key, text});
+  return render(table, Format::kMarkdown);
+}
+
+// Indented code needs no fence that the text could close.
+std::string code(const std::string& line) {
+  std::string text = "    ";
+  for (const char c : line) text += c == '\n' ? std::string("\n    ") : std::string(1, c);
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string report_markdown(const Report& report) {
+  std::string text = "# " + outcome_title(report) + "\n";
+  if (const auto detail = outcome_detail(report); !detail.empty()) text += "\n" + detail + "\n";
+  text += section("Totals") + pair_table("total", "value", totals_rows(report), true);
+  text += "\n" + render(file_table(report), Format::kMarkdown);
+  if (const auto probe = probe_sentence(report); !probe.empty()) {
+    text += section("Probe") + escape_markdown(probe) + "\n";
+  }
+  if (!report.warnings.empty()) text += section("Warnings");
+  for (const auto& warning : report.warnings) text += "- " + escape_markdown(warning) + "\n";
+  text += section("Layers") + render(layer_table(report, Format::kMarkdown), Format::kMarkdown);
+  if (!report.environment.empty()) {
+    text += section("Environment") + pair_table("part", "value", report.environment, false);
+  }
+  text += section("Command") + code(printable(command_line(report.command)));
+  text += "\nStarted " + escape_markdown(report.started) + ".\n";
+  Pairs timing;
+  for (const auto& [stage, seconds] : report.seconds) timing.emplace_back(stage, format_seconds(seconds));
+  if (!timing.empty()) text += section("Timing") + pair_table("stage", "time", timing, true);
+  return text;
+}
+
+}  // namespace prune2to4

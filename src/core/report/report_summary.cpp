@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
+#include "core/printable.h"
+#include "core/report/view.h"
+#include "prune2to4/report.h"
+
+namespace prune2to4 {
+namespace {
+
+// A number that is none is an empty field.
+std::string raw(double value) { return std::isfinite(value) ? format_number(value, 9) : ""; }
+
+Table raw_layer_table(const Report& report) {
+  Table table{{{"layer"},
+               {"rows"},
+               {"cols"},
+               {"dtype"},
+               {"outcome"},
+               {"zeros"},
+               {"negative_zeros"},
+               {"dense_bytes"},
+               {"stored_bytes"},
+               {"relative_error"},
+               {"rule"},
+               {"reason"},
+               {"shares_with"}},
+              {}};
+  for (const auto& layer : report.layers) {
+    table.rows.push_back({layer.name, std::to_string(layer.rows), std::to_string(layer.cols), layer.dtype,
+                          outcome_name(layer.outcome), std::to_string(layer.zeros),
+                          std::to_string(layer.negative_zeros), std::to_string(layer.dense_bytes),
+                          std::to_string(layer.stored_bytes), raw(layer.relative_error), layer.rule,
+                          layer.reason, layer.shares_with});
+  }
+  return table;
+}
+
+// The outcome, the layers, the totals and the probe, as text or Markdown.
+std::string summary(const Report& report, Format format) {
+  const auto plain = [&](const std::string& text) {
+    return format == Format::kMarkdown ? escape_markdown(text) : printable(text);
+  };
+  const std::string detail = outcome_detail(report);
+  std::string text = plain(outcome_title(report) + "." + (detail.empty() ? "" : " " + detail)) + "\n";
+  text += "\n" + render(layer_table(report, format), format);
+  Table sums{{{"totals"}, {"", true}}, {}};
+  for (const auto& [name, value] : totals_rows(report)) sums.rows.push_back({name, value});
+  text += "\n" + render(sums, format);
+  if (const auto probe = probe_sentence(report); !probe.empty()) text += "\n" + plain(probe) + "\n";
+  return text;
+}
+
+}  // namespace
+
+Table layer_table(const Report& report, Format format) {
+  if (format == Format::kCsv) return raw_layer_table(report);
+  Table table{{{"layer"},
+               {"shape", true},
+               {"dtype"},
+               {"result"},
+               {"zeros", true},
+               {"dense", true},
+               {"stored", true},
+               {"rel. error", true},
+               {"rule"}},
+              {}};
+  for (const auto& layer : report.layers) {
+    table.rows.push_back({layer.name, shape_of(layer), layer.dtype, outcome_name(layer.outcome),
+                          zeros_of(layer), format_bytes(layer.dense_bytes), format_bytes(layer.stored_bytes),
+                          error_of(layer), rule_of(layer)});
+  }
+  return table;
+}
+
+std::string report_summary(const Report& report, Format format) {
+  switch (format) {
+    case Format::kText:
+    case Format::kMarkdown:
+      return summary(report, format);
+    case Format::kCsv:
+      return render(layer_table(report, Format::kCsv), Format::kCsv);
+    case Format::kJson:
+      return report_json(report);
+  }
+  return report_json(report);
+}
+
+}  // namespace prune2to4

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/report/view.h"
+
+#include <cstdio>
+
+#include "core/printable.h"
+
+namespace prune2to4 {
+namespace {
+
+std::string percent(int64_t part, int64_t whole) {
+  if (whole <= 0) return "-";
+  std::string text(32, '\0');
+  const double value = 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  text.resize(static_cast<size_t>(std::snprintf(text.data(), text.size(), "%.1f%%", value)));
+  return text;
+}
+
+std::string grouped(int64_t count) {
+  std::string text = std::to_string(count);
+  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+std::string layers_of(int64_t count) {
+  return std::to_string(count) + (count == 1 ? " linear layer" : " linear layers");
+}
+
+std::string quote_shell(const std::string& argument) {
+  const bool plain = !argument.empty() && argument.find_first_not_of(
+                                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                              "0123456789_-+=./:,@%") == std::string::npos;
+  if (plain) return argument;
+  std::string result = "'";
+  for (const char c : argument) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+}  // namespace
+
+std::string outcome_name(LayerReport::Outcome outcome) {
+  switch (outcome) {
+    case LayerReport::Outcome::kDense:
+      return "dense";
+    case LayerReport::Outcome::kMasked:
+      return "masked";
+    case LayerReport::Outcome::kPacked:
+      return "packed";
+  }
+  return "unknown";
+}
+
+std::string outcome_title(const Report& report) {
+  const ReportTotals sum = totals(report);
+  const std::string count = sum.packed == 0 ? "None" : std::to_string(sum.packed);
+  return count + " of " + layers_of(sum.linear_layers) +
+         (report.dry_run ? " would be packed to 2:4" : " packed to 2:4");
+}
+
+std::string outcome_detail(const Report& report) {
+  const ReportTotals sum = totals(report);
+  if (sum.packed == 0) return report.dry_run ? "Dry run: nothing was written." : "";
+  const std::string sizes = "from " + format_bytes(sum.dense_bytes) + " to " +
+                            format_bytes(sum.packed_bytes) + " (" +
+                            percent(sum.packed_bytes, sum.dense_bytes) + ").";
+  if (report.dry_run) return "Dry run: nothing was written. The packed weights would go " + sizes;
+  return "The packed weights went " + sizes;
+}
+
+std::string probe_sentence(const Report& report) {
+  if (!report.probe) return "";
+  const ProbeReport& probe = *report.probe;
+  if (!probe.ran) return "The packed model was not compared with the masked dense one: " + probe.reason + ".";
+  const std::string size =
+      std::to_string(probe.batch) +
+      (probe.sequence > 0 ? " x " + std::to_string(probe.sequence) + " tokens" : " rows");
+  return "On a random batch of " + size + " (" + probe.device + ", " + probe.dtype +
+         "), no logit of the packed model differs from the masked dense one by more than " +
+         format_number(probe.largest_logit_difference, 3) + "; the largest logit is " +
+         format_number(probe.largest_logit, 3) + ".";
+}
+
+std::vector<std::pair<std::string, std::string>> totals_rows(const Report& report) {
+  const ReportTotals sum = totals(report);
+  std::vector<std::pair<std::string, std::string>> rows{{"linear layers", std::to_string(sum.linear_layers)},
+                                                        {"selected", std::to_string(sum.selected)},
+                                                        {"packed", std::to_string(sum.packed)}};
+  if (sum.masked > 0) rows.emplace_back("masked, not packed", std::to_string(sum.masked));
+  if (sum.packed == 0) return rows;
+  rows.emplace_back("weights in packed layers", grouped(sum.elements));
+  rows.emplace_back("zeros in packed layers", percent(sum.zeros, sum.elements));
+  if (sum.negative_zeros > 0) {
+    rows.emplace_back("pruned -0.0 that read back as +0.0", std::to_string(sum.negative_zeros));
+  }
+  rows.emplace_back("dense size", format_bytes(sum.dense_bytes));
+  rows.emplace_back("packed size",
+                    format_bytes(sum.packed_bytes) + " (" + percent(sum.packed_bytes, sum.dense_bytes) + ")");
+  return rows;
+}
+
+Table file_table(const Report& report) {
+  Table table{{{"file"}, {"name"}, {"size", true}, {"SHA-256"}}, {}};
+  const auto add = [&](const std::string& role, const FileReport& file) {
+    table.rows.push_back({role, file.name, format_bytes(file.bytes), file.sha256});
+  };
+  add("model read", report.input);
+  if (report.output) add("model written", *report.output);
+  return table;
+}
+
+std::string shape_of(const LayerReport& layer) {
+  return std::to_string(layer.rows) + "x" + std::to_string(layer.cols);
+}
+
+std::string zeros_of(const LayerReport& layer) { return percent(layer.zeros, layer.rows * layer.cols); }
+
+std::string error_of(const LayerReport& layer) {
+  return layer.outcome == LayerReport::Outcome::kDense ? "-" : format_number(layer.relative_error, 3);
+}
+
+std::string rule_of(const LayerReport& layer) {
+  std::string text = layer.rule;
+  if (!layer.reason.empty() && layer.reason != layer.rule) text += (text.empty() ? "" : "; ") + layer.reason;
+  if (!layer.shares_with.empty()) text += (text.empty() ? "" : "; ") + ("shares " + layer.shares_with);
+  return text;
+}
+
+std::string command_line(const std::vector<std::string>& argv) {
+  std::string line;
+  for (const auto& argument : argv) line += (line.empty() ? "" : " ") + quote_shell(argument);
+  return line;
+}
+
+std::string escape_html(std::string_view text) {
+  std::string result;
+  for (const char c : printable(text)) {
+    switch (c) {
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\'':
+        result += "&#39;";
+        break;
+      default:
+        result += c;
+    }
+  }
+  return result;
+}
+
+}  // namespace prune2to4

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "prune2to4/report.h"
+
+// Plain-text pieces that the text, Markdown and HTML views share; each view escapes them for its own format.
+namespace prune2to4 {
+
+std::string outcome_name(LayerReport::Outcome outcome);  // "dense", "masked", "packed"
+
+// "36 of 37 linear layers packed to 2:4", and a sentence on their bytes (empty when none is packed).
+std::string outcome_title(const Report& report);
+std::string outcome_detail(const Report& report);
+
+// What the probe found, or why it did not run; empty without a probe.
+std::string probe_sentence(const Report& report);
+
+// Name and value of each total worth saying.
+std::vector<std::pair<std::string, std::string>> totals_rows(const Report& report);
+Table file_table(const Report& report);
+
+// "384x384"; "50.0%", "-" when unknown; the rule, why the layer is not packed, what it shares.
+std::string shape_of(const LayerReport& layer);
+std::string zeros_of(const LayerReport& layer);
+std::string error_of(const LayerReport& layer);
+std::string rule_of(const LayerReport& layer);
+
+// argv as a shell would take it.
+std::string command_line(const std::vector<std::string>& argv);
+
+// `text` as HTML or SVG text or attribute value.
+std::string escape_html(std::string_view text);
+
+}  // namespace prune2to4

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include "prune2to4/report.h"
+#include "sample_report.h"
+
+namespace prune2to4 {
+namespace {
+
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+
+CATCH_TEST_CASE("the text summary says what became of each layer") {
+  const std::string text = report_summary(sample_report(), Format::kText);
+  CATCH_CHECK_THAT(text,
+                   StartsWith("1 of 3 linear layers packed to 2:4. The packed weights went from 512 B to "
+                              "272 B (53.1%).\n"));
+  CATCH_CHECK_THAT(text,
+                   Contains("bert.layer.0.weight   8x16  float32  packed  50.0%  512 B   272 B        0.25  "
+                            "/layers/0 match \"bert.*\"\n"));
+  CATCH_CHECK_THAT(text, Contains("match \"bert.*\"; a group has 3 non-zero elements\n"));
+  CATCH_CHECK_THAT(text,
+                   Contains("qa_outputs.weight     8x16  float32  dense    0.0%  512 B   512 B           -  "
+                            "no rule\n"));
+  CATCH_CHECK_THAT(text, Contains("differs from the masked dense one by more than 3e-07"));
+}
+
+CATCH_TEST_CASE("the summary says when there was no comparison") {
+  Report report = sample_report();
+  report.probe = ProbeReport{};
+  report.probe->reason = "the model takes no token ids";
+  CATCH_CHECK_THAT(report_summary(report, Format::kText),
+                   Contains("was not compared with the masked dense one: the model takes no token ids."));
+}
+
+CATCH_TEST_CASE("the summary's verbs and numbers fit the count") {
+  Report report = sample_report();
+  report.layers.resize(1);
+  CATCH_CHECK_THAT(report_summary(report, Format::kText), StartsWith("1 of 1 linear layer packed to 2:4. "));
+  report.layers[0].outcome = LayerReport::Outcome::kMasked;
+  CATCH_CHECK_THAT(report_summary(report, Format::kText),
+                   StartsWith("None of 1 linear layer packed to 2:4.\n"));
+  CATCH_CHECK_THAT(
+      report_summary(dry_report(), Format::kText),
+      StartsWith("1 of 3 linear layers would be packed to 2:4. Dry run: nothing was written. The "
+                 "packed weights would go from 512 B to 272 B (53.1%).\n"));
+}
+
+CATCH_TEST_CASE("CSV holds raw numbers, one layer a line") {
+  CATCH_CHECK(
+      report_summary(sample_report(), Format::kCsv) ==
+      "layer,rows,cols,dtype,outcome,zeros,negative_zeros,dense_bytes,stored_bytes,relative_error,rule,"
+      "reason,shares_with\n"
+      "bert.layer.0.weight,8,16,float32,packed,64,0,512,272,0.25,\"/layers/0 match \"\"bert.*\"\"\",,\n"
+      "bert.layer.1.weight,8,16,float32,masked,64,0,512,512,0.25,\"/layers/0 match \"\"bert.*\"\"\",a "
+      "group has 3 non-zero elements,\n"
+      "qa_outputs.weight,8,16,float32,dense,0,0,512,512,0,no rule,,\n");
+}
+
+CATCH_TEST_CASE("the comparison speaks of tokens or of rows") {
+  Report report = sample_report();
+  CATCH_CHECK_THAT(report_summary(report, Format::kText),
+                   Contains("a random batch of 2 x 128 tokens (cpu, float32)"));
+  report.probe->sequence = 0;
+  CATCH_CHECK_THAT(report_summary(report, Format::kText),
+                   Contains("a random batch of 2 rows (cpu, float32)"));
+}
+
+CATCH_TEST_CASE("Markdown escapes and JSON is the report") {
+  const Report report = hostile_report();
+  CATCH_CHECK_THAT(report_summary(report, Format::kMarkdown), Contains("| \\<script\\>alert(1)"));
+  CATCH_CHECK(report_summary(report, Format::kJson) == report_json(report));
+}
+
+}  // namespace
+}  // namespace prune2to4

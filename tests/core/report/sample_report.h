@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "prune2to4/report.h"
+
+namespace prune2to4 {
+
+inline LayerReport sample_layer(const std::string& name, LayerReport::Outcome outcome) {
+  LayerReport layer;
+  layer.name = name;
+  layer.rows = 8;
+  layer.cols = 16;
+  layer.dtype = "float32";
+  layer.outcome = outcome;
+  layer.rule = "no rule";
+  layer.dense_bytes = 512;
+  layer.stored_bytes = 512;
+  if (outcome == LayerReport::Outcome::kDense) return layer;
+  layer.rule = "/layers/0 match \"bert.*\"";
+  layer.mask = MaskOptions{};
+  layer.zeros = 64;
+  layer.relative_error = 0.25;
+  if (outcome == LayerReport::Outcome::kPacked) layer.stored_bytes = 272;
+  if (outcome == LayerReport::Outcome::kMasked) layer.reason = "a group has 3 non-zero elements";
+  return layer;
+}
+
+// Three layers (packed, masked, dense), a probe, a warning.
+inline Report sample_report() {
+  Report report;
+  report.command = {"prune2to4", "prune", "model.pt", "--config", "my layers.json"};
+  report.started = "2025-01-02T03:04:05Z";
+  report.environment = {{"LibTorch", "2.11.0"}, {"CPU", "x86-64"}};
+  report.input = {"model.pt", 2048, std::string(64, 'a')};
+  report.output = FileReport{"model.2to4.pt", 1800, std::string(64, 'b')};
+  report.layers = {sample_layer("bert.layer.0.weight", LayerReport::Outcome::kPacked),
+                   sample_layer("bert.layer.1.weight", LayerReport::Outcome::kMasked),
+                   sample_layer("qa_outputs.weight", LayerReport::Outcome::kDense)};
+  report.probe = ProbeReport{true, "", 2, 128, "cpu", "float32", 5.0, 3e-7};
+  report.warnings = {"layer 1 stays dense"};
+  report.seconds = {{"load", 0.5}, {"prune", 1.25}};
+  return report;
+}
+
+// Names as a hostile model could have them.
+inline Report hostile_report() {
+  Report report = sample_report();
+  report.layers[0].name = "<script>alert(1)</script>";
+  report.layers[1].name = "a|b`c`\x1b[2J\xff";
+  report.layers[1].reason = "</td><img src=x onerror=alert(1)>";
+  report.warnings = {"{{title}} & \"quoted\" <b>"};
+  report.input.name = "</title><script>.pt";
+  report.command = {"prune2to4", "it's </code>"};
+  return report;
+}
+
+inline Report dry_report() {
+  Report report = sample_report();
+  report.dry_run = true;
+  report.output.reset();
+  report.probe.reset();
+  return report;
+}
+
+}  // namespace prune2to4

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "prune2to4/atomic_file.h"
+#include "prune2to4/error.h"
+#include "temporary_folder.h"
+
+namespace prune2to4 {
+namespace {
+
+using Catch::Matchers::Contains;
+
+std::string failure(const std::filesystem::path& path, uint64_t limit) {
+  try {
+    read_text_file(path, limit);
+  } catch (const Error& error) {
+    return error.status() == ExitStatus::kFileSystem ? error.what() : "another exit status";
+  }
+  return "no error";
+}
+
+CATCH_TEST_CASE("a text is read back as it was written") {
+  const TemporaryFolder folder;
+  for (const std::string& text : {std::string(), std::string("a\0b\r\n", 5), std::string(200000, 'x')}) {
+    write_text_file(folder / "text", text);
+    CATCH_CHECK(read_text_file(folder / "text", 200000) == text);
+  }
+}
+
+CATCH_TEST_CASE("a text may have just the limit's size") {
+  const TemporaryFolder folder;
+  write_text_file(folder / "text", std::string(1000, 'x'));
+  CATCH_CHECK(read_text_file(folder / "text", 1000).size() == 1000);
+  CATCH_CHECK_THAT(failure(folder / "text", 999), Contains("larger than 999 B; is it the right file?"));
+  CATCH_CHECK_THAT(failure("/dev/zero", 1 << 20), Contains("larger than 1.00 MiB"));
+}
+
+CATCH_TEST_CASE("a missing file, a folder and a file in the way are named") {
+  const TemporaryFolder folder;
+  write_text_file(folder / "text", "x");
+  CATCH_CHECK_THAT(failure(folder / "none", 9),
+                   Contains("[read] cannot read") && Contains("there is no such file"));
+  CATCH_CHECK_THAT(failure(folder / "text/none", 9), Contains("there is no such file"));
+  CATCH_CHECK_THAT(failure(folder.path(), 9), Contains("it is a directory; give a file name"));
+}
+
+}  // namespace
+}  // namespace prune2to4
