@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+
+#include "prune2to4/packed_weight.h"
+
+namespace prune2to4 {
+
+// The kernels of the operator
+//   prune2to4::linear(Tensor input, PackedWeight weight, Tensor? bias) -> Tensor
+// input [..., in], bias [out] of the input's dtype and device, result [..., out]: aten::linear with the dense
+// weight, to the last bit of that kernel. Each throws c10::Error naming the layer when an input does not fit.
+using PackedWeightPtr = c10::intrusive_ptr<PackedWeight>;
+
+at::Tensor linear_dense(const at::Tensor& input, const PackedWeightPtr& weight,
+                        const std::optional<at::Tensor>& bias);
+at::Tensor linear_meta(const at::Tensor& input, const PackedWeightPtr& weight,
+                       const std::optional<at::Tensor>& bias);
+// Gradients reach the input and the bias; the packed weight is a constant.
+at::Tensor linear_autograd(const at::Tensor& input, const PackedWeightPtr& weight,
+                           const std::optional<at::Tensor>& bias);
+// Casts input and bias to the autocast dtype, as aten::linear does.
+at::Tensor linear_autocast_cpu(const at::Tensor& input, const PackedWeightPtr& weight,
+                               const std::optional<at::Tensor>& bias);
+at::Tensor linear_autocast_cuda(const at::Tensor& input, const PackedWeightPtr& weight,
+                                const std::optional<at::Tensor>& bias);
+
+}  // namespace prune2to4

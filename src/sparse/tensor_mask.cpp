@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune2to4/tensor_mask.h"
+
+#include <c10/util/Exception.h>
+
+#include "sparse/torch_ties.h"
+
+namespace prune2to4 {
+namespace {
+
+FloatType float_type(at::ScalarType type) {
+  switch (type) {
+    case at::kFloat:
+      return FloatType::kFloat32;
+    case at::kHalf:
+      return FloatType::kFloat16;
+    case at::kBFloat16:
+      return FloatType::kBFloat16;
+    default:
+      TORCH_CHECK_VALUE(false, "[mask] a weight of dtype ", type,
+                        "; float32, float16 and bfloat16 can be masked");
+  }
+}
+
+}  // namespace
+
+ConstMatrix matrix_view(const at::Tensor& weight) {
+  TORCH_CHECK_VALUE(weight.dim() == 2, "[mask] a weight of ", weight.dim(),
+                    " dimensions; masks are for [rows, cols]");
+  TORCH_CHECK_VALUE(weight.is_cpu() && weight.is_contiguous(),
+                    "[mask] the weight must be contiguous and on the CPU");
+  return {weight.const_data_ptr(), weight.size(0), weight.size(1), float_type(weight.scalar_type())};
+}
+
+std::vector<uint8_t> weight_norm_mask(const at::Tensor& weight, const MaskOptions& options) {
+  const at::Tensor host = weight.detach().to(at::kCPU).contiguous();
+  const ConstMatrix matrix = matrix_view(host);
+  if (options.ties == Ties::kLowestIndex) return weight_norm_mask(matrix, options);
+  // The Torch-free rule checks the options; asking it for an empty matrix checks them here too.
+  weight_norm_mask(ConstMatrix{nullptr, 0, 0, matrix.type}, options);
+  const at::Tensor mask = torch_ties_mask(host, options).contiguous();
+  const auto* data = reinterpret_cast<const uint8_t*>(mask.const_data_ptr<bool>());
+  return {data, data + mask.numel()};
+}
+
+}  // namespace prune2to4
