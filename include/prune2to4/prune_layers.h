@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "prune2to4/layer_config.h"
+#include "prune2to4/model.h"
+#include "prune2to4/report.h"
+
+namespace prune2to4 {
+
+// Puts zeros into the chosen weights, in the model's own memory. A weight that shares memory with a tensor
+// that is not pruned the same way gets memory of its own first, as PyTorch's parametrization would give it.
+// A weight that forward also reads elsewhere stays as it is, and its report says so.
+// One report per linear layer, in order; `choices` likewise.
+// Throws Error(kModel) on NaN or infinity in a chosen weight unless `allow_nonfinite`.
+std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<LayerChoice>& choices,
+                                     bool allow_nonfinite);
+
+// Fills in what is known once the weights have their final dtype: sizes, zeros, and which layers are 2:4
+// (Outcome::kPacked) or why not. Throws Error(kModel) when the conversion made a masked weight infinite.
+void check_layers(const InlinedModel& model, bool allow_nonfinite, std::vector<LayerReport>& layers);
+
+// Packs the layers whose outcome is kPacked, and drops each dense weight as soon as it is packed: the model
+// can be rewritten afterwards, no longer run. Layers that share a weight share the packed one.
+std::map<std::string, c10::IValue> pack_layers(InlinedModel& model, std::vector<LayerReport>& layers);
+
+}  // namespace prune2to4

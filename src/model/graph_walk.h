@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace prune2to4 {
+
+// Every node, those of nested blocks (if, loop) included, in order. `visit` may destroy the node it is given.
+void for_each_node(torch::jit::Block* block, const std::function<void(torch::jit::Node*)>& visit);
+
+// An attribute of a module object, however many paths lead to the object.
+using Attribute = std::pair<c10::ivalue::Object*, std::string>;
+
+// The attribute that a chain of prim::GetAttr from the graph's first input reads; none for any other value.
+std::optional<Attribute> read_attribute(const torch::jit::Value* value, const torch::jit::Module& root);
+
+// Fully qualified names of all tensor attributes, by the first path that leads to each.
+std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root);
+
+}  // namespace prune2to4

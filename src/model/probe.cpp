@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune2to4/probe.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/isnan.h>
+#include <ATen/ops/nan_to_num.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include <cmath>
+#include <set>
+
+#include "model/graph_walk.h"
+#include "prune2to4/interrupt.h"
+
+namespace prune2to4 {
+namespace {
+
+struct Shape {
+  int64_t batch;
+  int64_t sequence;
+};
+
+constexpr size_t kMostShapes = 64;
+
+// Small integers among the graph's constants, ascending: a trace that wired its shape in names it there.
+std::set<int64_t> small_constants(const torch::jit::Module& model, int64_t largest) {
+  std::set<int64_t> constants;
+  auto graph = model.get_method("forward").graph();
+  for_each_node(graph->block(), [&](torch::jit::Node* node) {
+    if (node->kind() != c10::prim::Constant) return;
+    const auto value = torch::jit::toIValue(node->output());
+    if (value && value->isInt() && value->toInt() > 0 && value->toInt() <= largest)
+      constants.insert(value->toInt());
+  });
+  return constants;
+}
+
+// Shapes worth trying, short first: it costs least, and only a trace that wired its shape in refuses it.
+std::vector<Shape> candidate_shapes(const torch::jit::Module& model) {
+  std::vector<Shape> shapes;
+  for (const int64_t sequence : {16, 384, 128, 512, 256, 64, 32}) {
+    for (const int64_t batch : {2, 1}) shapes.push_back({batch, sequence});
+  }
+  for (const int64_t sequence : small_constants(model, 512)) {
+    for (const int64_t batch : small_constants(model, 8)) {
+      if (sequence > 3 && shapes.size() < kMostShapes) shapes.push_back({batch, sequence});
+    }
+  }
+  return shapes;
+}
+
+// Rows of the word embedding; where no parameter has that name, of the largest matrix that could be one.
+int64_t vocabulary_size(const torch::jit::Module& model) {
+  int64_t largest = 2;
+  for (const auto& parameter : model.named_parameters()) {
+    if (parameter.name.ends_with("word_embeddings.weight")) return parameter.value.size(0);
+    if (parameter.value.dim() == 2) largest = std::max(largest, parameter.value.size(0));
+  }
+  return largest;
+}
+
+at::Tensor text_input(const std::string& name, int64_t batch, int64_t sequence, int64_t vocabulary) {
+  const auto is = [&](const char* what) { return name.find(what) != std::string::npos; };
+  if (is("token_type_ids")) return at::zeros({batch, sequence}, at::kLong);
+  if (is("position_ids")) return at::arange(sequence, at::kLong).expand({batch, sequence}).contiguous();
+  if (is("ids")) return at::randint(0, vocabulary, {batch, sequence}, at::kLong);
+  if (!is("attention_mask")) return {};
+  at::Tensor mask = at::ones({batch, sequence}, at::kLong);
+  if (batch > 1) mask.select(0, 1).slice(0, sequence * 5 / 8).zero_();
+  return mask;
+}
+
+// Required arguments of forward after self.
+std::vector<c10::Argument> tensor_arguments(const torch::jit::Module& model) {
+  const auto& all = model.get_method("forward").function().getSchema().arguments();
+  std::vector<c10::Argument> required;
+  for (size_t i = 1; i < all.size(); ++i) {
+    if (!all[i].default_value()) required.push_back(all[i]);
+  }
+  return required;
+}
+
+void flatten(const c10::IValue& value, std::vector<at::Tensor>& tensors) {
+  if (value.isTensor()) tensors.push_back(value.toTensor());
+  if (value.isTuple())
+    for (const auto& element : value.toTupleRef().elements()) flatten(element, tensors);
+  if (value.isList())
+    for (const c10::IValue& element : value.toListRef()) flatten(element, tensors);
+  if (value.isGenericDict())
+    for (const auto& entry : value.toGenericDict()) flatten(entry.value(), tensors);
+}
+
+std::vector<at::Tensor> run(torch::jit::Module& model, const std::vector<c10::IValue>& inputs,
+                            uint64_t seed) {
+  const c10::InferenceMode inference;
+  const torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
+  at::manual_seed(seed);
+  std::vector<at::Tensor> outputs;
+  flatten(model.forward(inputs), outputs);
+  for (at::Tensor& output : outputs) output = output.to(at::kCPU);
+  return outputs;
+}
+
+std::vector<c10::IValue> make_inputs(const std::vector<c10::Argument>& arguments, int64_t batch,
+                                     int64_t sequence, int64_t vocabulary, at::Device device) {
+  std::vector<c10::IValue> inputs;
+  for (const c10::Argument& argument : arguments) {
+    const at::Tensor input = text_input(argument.name(), batch, sequence, vocabulary);
+    if (!input.defined()) return {};
+    inputs.emplace_back(input.to(device));
+  }
+  return inputs;
+}
+
+bool try_run(torch::jit::Module& model, uint64_t seed, Probe& probe) {
+  try {
+    probe.outputs = run(model, probe.inputs, seed);
+    probe.failure = probe.outputs.empty() ? "forward returns no tensor" : "";
+  } catch (const c10::Error& error) {
+    probe.failure = std::string("forward failed: ") + error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    probe.failure = std::string("forward failed: ") + error.what();
+  }
+  return probe.failure.empty();
+}
+
+at::ScalarType floating_type(const torch::jit::Module& model) {
+  for (const at::Tensor& parameter : model.parameters()) {
+    if (parameter.is_floating_point()) return parameter.scalar_type();
+  }
+  return at::kFloat;
+}
+
+}  // namespace
+
+Probe make_probe(torch::jit::Module model, int64_t first_linear_width, at::Device device, uint64_t seed) {
+  Probe probe;
+  at::manual_seed(seed);
+  const auto arguments = tensor_arguments(model);
+  const int64_t vocabulary = vocabulary_size(model);
+  if (make_inputs(arguments, 1, 1, vocabulary, at::kCPU).empty()) {
+    if (arguments.size() == 1 && arguments[0].type()->isSubtypeOf(*c10::TensorType::get())) {
+      probe.batch = 2;
+      probe.inputs = {at::randn({2, first_linear_width}).to(device, floating_type(model))};
+      try_run(model, seed, probe);
+    } else {
+      probe.failure =
+          "forward takes arguments that are not input_ids, attention_mask, token_type_ids or position_ids";
+    }
+    return probe;
+  }
+  std::string first_failure;
+  for (const Shape& shape : candidate_shapes(model)) {
+    probe.batch = shape.batch;
+    probe.sequence = shape.sequence;
+    probe.inputs = make_inputs(arguments, shape.batch, shape.sequence, vocabulary, device);
+    if (try_run(model, seed, probe)) return probe;
+    if (first_failure.empty()) first_failure = probe.failure;
+    throw_if_interrupted();
+  }
+  probe.failure = first_failure;
+  return probe;
+}
+
+std::vector<at::Tensor> run_probe(torch::jit::Module model, const Probe& probe, uint64_t seed) {
+  return run(model, probe.inputs, seed);
+}
+
+OutputDifference compare_outputs(const std::vector<at::Tensor>& first,
+                                 const std::vector<at::Tensor>& second) {
+  OutputDifference result;
+  if (first.size() != second.size()) {
+    result.largest_difference = std::nan("");
+    return result;
+  }
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (first[i].numel() == 0) continue;
+    const at::Tensor a = first[i].to(at::kDouble);
+    const at::Tensor b = second[i].to(at::kDouble);
+    const at::Tensor same = a.eq(b).logical_or(at::isnan(a).logical_and(at::isnan(b)));
+    const double difference = at::where(same, at::zeros_like(a), (a - b).abs()).max().item<double>();
+    // A NaN once found stays.
+    if (!(difference <= result.largest_difference)) result.largest_difference = difference;
+    result.largest_value =
+        std::max(result.largest_value, at::nan_to_num(a, 0, 0, 0).abs().max().item<double>());
+  }
+  return result;
+}
+
+}  // namespace prune2to4

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune2to4/prune_layers.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "prune2to4/error.h"
+#include "prune2to4/interrupt.h"
+#include "prune2to4/matrix_stats.h"
+#include "prune2to4/packed_matrix.h"
+#include "prune2to4/packed_weight.h"
+#include "prune2to4/progress.h"
+#include "prune2to4/tensor_mask.h"
+
+namespace prune2to4 {
+namespace {
+
+bool maskable(const at::Tensor& weight) {
+  const at::ScalarType type = weight.scalar_type();
+  return weight.dim() == 2 && (type == at::kFloat || type == at::kHalf || type == at::kBFloat16);
+}
+
+bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
+  return a.is_alias_of(b) && a.const_data_ptr() == b.const_data_ptr() && a.sizes() == b.sizes() &&
+         a.strides() == b.strides();
+}
+
+// Whether everything in the weight's memory is the same weight, chosen the same way.
+bool pruned_together(const InlinedModel& model, const std::vector<LayerChoice>& choices, size_t linear) {
+  const LinearLayer& layer = model.linears()[linear];
+  return std::all_of(layer.shares_with.begin(), layer.shares_with.end(), [&](const std::string& name) {
+    for (size_t i = 0; i < choices.size(); ++i) {
+      if (model.linears()[i].name != name) continue;
+      return choices[i].selected && choices[i].mask == choices[linear].mask &&
+             same_tensor(model.linears()[i].weight, layer.weight);
+    }
+    return false;
+  });
+}
+
+// The first earlier layer that was masked as the same tensor; `linear` itself when there is none.
+size_t first_sharer(const InlinedModel& model, const std::vector<LayerReport>& reports, size_t linear) {
+  for (size_t i = 0; i < linear; ++i) {
+    if (reports[i].mask && same_tensor(model.linears()[i].weight, model.linears()[linear].weight)) return i;
+  }
+  return linear;
+}
+
+void check_finite(const MatrixStats& stats, const std::string& name, bool allow_nonfinite) {
+  if (stats.nonfinite == 0 || allow_nonfinite) return;
+  throw Error(ExitStatus::kModel, "mask",
+              "weight '" + name + "' holds " + std::to_string(stats.nonfinite) +
+                  " NaN or infinite element(s); repair the model, or pass --allow-nonfinite");
+}
+
+// Masks one weight in place; returns the relative error.
+double mask_weight(InlinedModel& model, size_t linear, const MaskOptions& options, bool own_memory,
+                   bool allow_nonfinite) {
+  const LinearLayer& layer = model.linears()[linear];
+  at::Tensor weight = layer.weight.detach();
+  const bool in_place = own_memory && weight.is_contiguous();
+  if (!in_place) weight = weight.clone(at::MemoryFormat::Contiguous);
+  const MatrixStats before = matrix_stats(matrix_view(weight));
+  check_finite(before, layer.name, allow_nonfinite);
+  apply_mask(weight.mutable_data_ptr(), weight.element_size(), weight_norm_mask(weight, options));
+  if (!in_place) model.set_weight(linear, weight.set_requires_grad(layer.weight.requires_grad()));
+  const double after = matrix_stats(matrix_view(weight)).squared_norm;
+  return before.squared_norm > 0 ? std::sqrt(std::max(0.0, 1 - after / before.squared_norm)) : 0;
+}
+
+// Why a masked weight is not packed; empty: it is 2:4.
+std::string packing_obstacle(const LinearLayer& layer) {
+  if (!layer.obstacle.empty()) return layer.obstacle;
+  const ConstMatrix matrix = matrix_view(layer.weight);
+  const auto group = find_dense_group(matrix.data, layer.weight.element_size(), matrix.rows, matrix.cols);
+  if (!group) return "";
+  return "not 2:4: row " + std::to_string(group->row) + ", columns " + std::to_string(group->column) +
+         " to " + std::to_string(group->column + 3) + " hold " + std::to_string(group->nonzeros) +
+         " non-zero elements";
+}
+
+}  // namespace
+
+std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<LayerChoice>& choices,
+                                     bool allow_nonfinite) {
+  Progress progress("masking", static_cast<int64_t>(choices.size()));
+  std::vector<LayerReport> reports(choices.size());
+  for (size_t i = 0; i < choices.size(); ++i) {
+    throw_if_interrupted();
+    progress.advance(choices[i].name);
+    LayerReport& report = reports[i];
+    report.name = choices[i].name;
+    report.rule = choices[i].rule;
+    if (!choices[i].selected) continue;
+    if (!maskable(model.linears()[i].weight) || model.linears()[i].read_elsewhere) {
+      report.reason = model.linears()[i].obstacle;
+      continue;
+    }
+    const bool together = pruned_together(model, choices, i);
+    const size_t first = together ? first_sharer(model, reports, i) : i;
+    report.mask = choices[i].mask;
+    if (first != i) {
+      report.shares_with = reports[first].name;
+      report.relative_error = reports[first].relative_error;
+    } else {
+      report.relative_error = mask_weight(model, i, choices[i].mask, together, allow_nonfinite);
+    }
+  }
+  progress.finish();
+  return reports;
+}
+
+void check_layers(const InlinedModel& model, bool allow_nonfinite, std::vector<LayerReport>& layers) {
+  for (size_t i = 0; i < layers.size(); ++i) {
+    throw_if_interrupted();
+    const LinearLayer& layer = model.linears()[i];
+    LayerReport& report = layers[i];
+    report.dtype = dtype_name(layer.weight.scalar_type());
+    report.rows = layer.weight.dim() == 2 ? layer.weight.size(0) : layer.weight.numel();
+    report.cols = layer.weight.dim() == 2 ? layer.weight.size(1) : 1;
+    report.dense_bytes = static_cast<int64_t>(layer.weight.nbytes());
+    report.stored_bytes = report.dense_bytes;
+    if (!maskable(layer.weight)) continue;
+    const at::Tensor weight = layer.weight.detach().contiguous();
+    const MatrixStats stats = matrix_stats(matrix_view(weight));
+    report.zeros = stats.zeros;
+    if (!report.mask) continue;
+    check_finite(stats, layer.name, allow_nonfinite);
+    report.reason = packing_obstacle(layer);
+    report.outcome = report.reason.empty() ? LayerReport::Outcome::kPacked : LayerReport::Outcome::kMasked;
+    if (report.outcome == LayerReport::Outcome::kPacked) {
+      report.stored_bytes = report.rows * (packed_value_columns(report.cols) * layer.weight.element_size() +
+                                           packed_position_columns(report.cols));
+    }
+  }
+}
+
+std::map<std::string, c10::IValue> pack_layers(InlinedModel& model, std::vector<LayerReport>& layers) {
+  Progress progress("packing", static_cast<int64_t>(layers.size()));
+  std::map<std::string, c10::IValue> packed;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    throw_if_interrupted();
+    progress.advance(layers[i].name);
+    if (layers[i].outcome != LayerReport::Outcome::kPacked) continue;
+    const auto shared = packed.find(layers[i].shares_with);
+    if (shared != packed.end()) {
+      packed.emplace(layers[i].name, shared->second);
+    } else {
+      const auto weight = PackedWeight::pack(model.linears()[i].weight, layers[i].name);
+      layers[i].negative_zeros = weight->negative_zeros();
+      packed.emplace(layers[i].name, weight);
+    }
+    model.set_weight(i, at::empty({0, 0}, model.linears()[i].weight.options()));
+  }
+  progress.finish();
+  return packed;
+}
+
+}  // namespace prune2to4
