@@ -57,6 +57,9 @@ std::vector<LayerChoice> choose_layers(const LayerConfig& config,
                                        const std::vector<std::string>& linear_weights,
                                        const std::vector<std::string>& other_parameters);
 
+// As the layer config spells it: "lowest_index", "torch".
+const char* ties_name(Ties ties);
+
 // The `count` names nearest to `name` by edit distance, nearest first.
 std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& names,
                                        size_t count = 3);

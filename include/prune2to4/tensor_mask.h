@@ -11,6 +11,9 @@
 
 namespace prune2to4 {
 
+// float32, float16 and bfloat16: what can be masked and packed.
+PRUNE2TO4_API bool is_weight_type(at::ScalarType type);
+
 // The weight's memory as the Torch-free part sees it. `weight` must be a contiguous host tensor [rows, cols]
 // of float32, float16 or bfloat16, and outlive the view; throws c10::ValueError otherwise.
 PRUNE2TO4_API ConstMatrix matrix_view(const at::Tensor& weight);

@@ -23,7 +23,7 @@ struct Row {
   std::string dtype;
   int64_t zeros = 0;
   int64_t bytes = 0;
-  std::string packing;  // "packed", "can be packed", "can be pruned and packed", or why not
+  std::string packing;  // what 2:4 is to it: packed, possible, or why not
 };
 
 struct Inspection {
@@ -156,8 +156,7 @@ nlohmann::ordered_json json_of(const Inspection& inspection) {
           {"made_by", std::move(made)}};
 }
 
-std::string text_of(const Inspection& inspection, Format format) {
-  const auto json = json_of(inspection);
+std::string text_of(const Inspection& inspection, const nlohmann::ordered_json& json, Format format) {
   std::string text = inspection.file + ": " + inspection.root + ", " +
                      format_bytes(static_cast<int64_t>(inspection.bytes)) + ", SHA-256 " + inspection.sha256 +
                      "\n";
@@ -177,17 +176,18 @@ std::string text_of(const Inspection& inspection, Format format) {
 
 void run_inspect(const InspectOptions& options, std::ostream& out) {
   const Inspection inspection = inspect(options);
-  const std::string json = json_of(inspection).dump(2) + "\n";
-  if (!options.results.export_json.empty()) write_text_file(options.results.export_json, json);
+  const auto json = json_of(inspection);
+  const std::string json_text = json.dump(2) + "\n";
+  if (!options.results.export_json.empty()) write_text_file(options.results.export_json, json_text);
   switch (options.results.format) {
     case Format::kJson:
-      out << json;
+      out << json_text;
       break;
     case Format::kCsv:
       out << render(matrix_table(inspection, Format::kCsv), Format::kCsv);
       break;
     default:
-      out << text_of(inspection, options.results.format);
+      out << text_of(inspection, json, options.results.format);
   }
 }
 

@@ -23,7 +23,7 @@ std::string provenance_json(const Report& report, const LayerConfig& config) {
                       {"sparse_block_shape", layer.mask->sparse_block_shape},
                       {"zeros_per_block", layer.mask->zeros_per_block},
                       {"norm", layer.mask->norm},
-                      {"ties", layer.mask->ties == Ties::kTorch ? "torch" : "lowest_index"},
+                      {"ties", ties_name(layer.mask->ties)},
                       {"zeros", layer.zeros}});
   }
   nlohmann::ordered_json json{{"version", 1},

@@ -48,7 +48,7 @@ class ConfigReader {
       options.sparsity_level = key.value->get<double>();
     if (const auto key = find(entry, path, "norm")) options.norm = key.value->get<int>();
     if (const auto key = find(entry, path, "ties")) {
-      options.ties = *key.value == "torch" ? Ties::kTorch : Ties::kLowestIndex;
+      options.ties = *key.value == ties_name(Ties::kTorch) ? Ties::kTorch : Ties::kLowestIndex;
     }
     const auto shape = find(entry, path, "sparse_block_shape");
     if (shape) options.sparse_block_shape = shape.value->get<Shape>();
@@ -119,6 +119,8 @@ class ConfigReader {
 };
 
 }  // namespace
+
+const char* ties_name(Ties ties) { return ties == Ties::kTorch ? "torch" : "lowest_index"; }
 
 LayerConfig default_layer_config() {
   LayerConfig config;

@@ -2,13 +2,13 @@
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
-#include <array>
 #include <set>
 #include <string_view>
 
 #include "model/graph_walk.h"
 #include "prune2to4/error.h"
 #include "prune2to4/model.h"
+#include "prune2to4/tensor_mask.h"
 
 namespace prune2to4 {
 namespace {
@@ -96,7 +96,7 @@ std::string obstacle(const at::Tensor& weight, const Uses& uses, const Attribute
   if (other != uses.others.end()) return "forward also reads its weight in " + other->second;
   if (weight.dim() != 2) return "its weight has " + std::to_string(weight.dim()) + " dimensions";
   const at::ScalarType type = weight.scalar_type();
-  if (type != at::kFloat && type != at::kHalf && type != at::kBFloat16) {
+  if (!is_weight_type(type)) {
     return "its dtype is " + dtype_name(type) + "; float32, float16 and bfloat16 can be packed";
   }
   if (weight.size(1) % 4 != 0)

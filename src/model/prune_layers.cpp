@@ -17,10 +17,7 @@
 namespace prune2to4 {
 namespace {
 
-bool maskable(const at::Tensor& weight) {
-  const at::ScalarType type = weight.scalar_type();
-  return weight.dim() == 2 && (type == at::kFloat || type == at::kHalf || type == at::kBFloat16);
-}
+bool maskable(const at::Tensor& weight) { return weight.dim() == 2 && is_weight_type(weight.scalar_type()); }
 
 bool same_tensor(const at::Tensor& a, const at::Tensor& b) {
   return a.is_alias_of(b) && a.const_data_ptr() == b.const_data_ptr() && a.sizes() == b.sizes() &&

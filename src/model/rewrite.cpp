@@ -70,17 +70,12 @@ class ContainerTree {
 // prim::GetAttr nodes still have the types of the tree that the graph came from.
 void retype(Graph& graph, const c10::ClassTypePtr& self) {
   graph.inputs()[0]->setType(self);
-  const std::function<void(torch::jit::Block*)> visit = [&](torch::jit::Block* block) {
-    for (Node* node : block->nodes()) {
-      if (node->kind() == c10::prim::GetAttr) {
-        if (const auto type = node->input()->type()->cast<c10::ClassType>()) {
-          node->output()->setType(type->getAttribute(node->s(c10::attr::name)));
-        }
-      }
-      for (torch::jit::Block* inner : node->blocks()) visit(inner);
+  for_each_node(graph.block(), [](Node* node) {
+    if (node->kind() != c10::prim::GetAttr) return;
+    if (const auto type = node->input()->type()->cast<c10::ClassType>()) {
+      node->output()->setType(type->getAttribute(node->s(c10::attr::name)));
     }
-  };
-  visit(graph.block());
+  });
 }
 
 void replace_linears(Graph& graph, const c10::TypePtr& packed_type) {

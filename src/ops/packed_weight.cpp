@@ -15,10 +15,6 @@ void check_shape(const std::string& name, int64_t rows, int64_t cols) {
                     cols, "] cannot be packed; the second dimension must be a multiple of 4");
 }
 
-bool packable(at::ScalarType type) {
-  return type == at::kFloat || type == at::kHalf || type == at::kBFloat16;
-}
-
 }  // namespace
 
 PackedWeight::PackedWeight(std::string name, int64_t rows, int64_t cols, at::Tensor values,
@@ -57,8 +53,8 @@ PackedWeight::PackedWeight(State state) {
   TORCH_CHECK_VALUE(shape.size() == 2, "[pack] layer '", name, "': packed shape has ", shape.size(),
                     " dimensions");
   check_shape(name, shape[0], shape[1]);
-  TORCH_CHECK_VALUE(packable(values.scalar_type()) && positions.scalar_type() == at::kByte, "[pack] layer '",
-                    name, "': packed values are ", values.scalar_type(), ", positions ",
+  TORCH_CHECK_VALUE(is_weight_type(values.scalar_type()) && positions.scalar_type() == at::kByte,
+                    "[pack] layer '", name, "': packed values are ", values.scalar_type(), ", positions ",
                     positions.scalar_type());
   const std::vector<int64_t> value_shape{shape[0], packed_value_columns(shape[1])};
   const std::vector<int64_t> position_shape{shape[0], packed_position_columns(shape[1])};

@@ -24,6 +24,10 @@ FloatType float_type(at::ScalarType type) {
 
 }  // namespace
 
+bool is_weight_type(at::ScalarType type) {
+  return type == at::kFloat || type == at::kHalf || type == at::kBFloat16;
+}
+
 ConstMatrix matrix_view(const at::Tensor& weight) {
   TORCH_CHECK_VALUE(weight.dim() == 2, "[mask] a weight of ", weight.dim(),
                     " dimensions; masks are for [rows, cols]");

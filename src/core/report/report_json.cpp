@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/report/view.h"
+#include "prune2to4/layer_config.h"
 #include "prune2to4/report.h"
 
 namespace prune2to4 {
@@ -17,7 +18,7 @@ Json mask_json(const std::optional<MaskOptions>& mask) {
           {"sparse_block_shape", mask->sparse_block_shape},
           {"zeros_per_block", mask->zeros_per_block},
           {"norm", mask->norm},
-          {"ties", mask->ties == Ties::kTorch ? "torch" : "lowest_index"}};
+          {"ties", ties_name(mask->ties)}};
 }
 
 Json layer_json(const LayerReport& layer) {
