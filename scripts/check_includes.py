@@ -38,6 +38,7 @@ LIBRARIES = {
     "OpenSSL": re.compile(r"^openssl/"),
     "RE2": re.compile(r"^re2/"),
     "libdeflate": re.compile(r"^libdeflate\.h$"),
+    "utf8proc": re.compile(r"^utf8proc\.h$"),
 }
 
 

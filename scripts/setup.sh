@@ -10,7 +10,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 packages=(
   g++ cmake ninja-build git python3-venv
   libcli11-dev nlohmann-json3-dev libvalijson-dev libkainjow-mustache-dev libspdlog-dev libfmt-dev
-  libre2-dev libdeflate-dev libssl-dev
+  libre2-dev libdeflate-dev libutf8proc-dev libssl-dev
   catch2 librapidcheck-dev bats jq strace unzip
 )
 lint_packages=(clang-format clang-tidy shellcheck)

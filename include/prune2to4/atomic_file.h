@@ -58,7 +58,7 @@ class AtomicFile {
 // Writes a whole text file through AtomicFile.
 void write_text_file(const std::filesystem::path& target, std::string_view text);
 
-// Reads a whole text file of at most `limit` bytes; throws Error(kFileSystem) on any failure.
+// Reads a whole text file or pipe of at most `limit` bytes; throws Error(kFileSystem) on any failure.
 std::string read_text_file(const std::filesystem::path& path, uint64_t limit);
 
 }  // namespace prune2to4

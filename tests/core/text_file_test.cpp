@@ -3,6 +3,9 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <fstream>
+#include <thread>
 
 #include "prune2to4/atomic_file.h"
 #include "prune2to4/error.h"
@@ -38,13 +41,27 @@ CATCH_TEST_CASE("a text may have just the limit's size") {
   CATCH_CHECK_THAT(failure("/dev/zero", 1 << 20), Contains("larger than 1.00 MiB"));
 }
 
+CATCH_TEST_CASE("a pipe is read to its end, however late its writer comes") {
+  const TemporaryFolder folder;
+  const std::string pipe = folder / "pipe";
+  CATCH_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  std::jthread writer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::ofstream file(pipe);
+    file << "first" << std::flush;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    file << " second";
+  });
+  CATCH_CHECK(read_text_file(pipe, 100) == "first second");
+}
+
 CATCH_TEST_CASE("a missing file, a folder and a file in the way are named") {
   const TemporaryFolder folder;
   write_text_file(folder / "text", "x");
   CATCH_CHECK_THAT(failure(folder / "none", 9),
-                   Contains("[read] cannot read") && Contains("there is no such file"));
-  CATCH_CHECK_THAT(failure(folder / "text/none", 9), Contains("there is no such file"));
-  CATCH_CHECK_THAT(failure(folder.path(), 9), Contains("it is a directory; give a file name"));
+                   Contains("[read] cannot read") && Contains("No such file or directory; check the path"));
+  CATCH_CHECK_THAT(failure(folder / "text/none", 9), Contains("Not a directory; check the path"));
+  CATCH_CHECK_THAT(failure(folder.path(), 9), Contains("it is a folder; name the file in it"));
 }
 
 }  // namespace
