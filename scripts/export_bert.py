@@ -11,16 +11,16 @@ before anything is written. Exit status: 0 written, 2 wrong arguments, 4 the mod
 """
 
 import argparse
-import contextlib
 import inspect
 import io
 import logging
 import os
 import pathlib
 import sys
-import tempfile
 import textwrap
 import warnings
+
+from atomic_file import write_atomically
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -215,26 +215,12 @@ def check_trace(model, traced, inputs, options: argparse.Namespace) -> None:
                                      f"{name} output {where}{mend}")
 
 
-def write_atomically(traced, path: pathlib.Path) -> int:
-    """Serialises in memory (LibTorch's own writer ends the process on a full disk), then renames a temporary."""
+def write(traced, path: pathlib.Path) -> int:
+    """Saves to memory first: LibTorch's own writer aborts the process on a full disk."""
     import torch
     buffer = io.BytesIO()
     torch.jit.save(traced, buffer)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return buffer.getbuffer().nbytes
+    return write_atomically(path, [buffer.getbuffer()])
 
 
 def silence(transformers) -> None:
@@ -251,7 +237,7 @@ def export(options: argparse.Namespace) -> None:
     model = build_model(options)
     traced = trace(model, options)
     try:
-        size = write_atomically(traced, options.output)
+        size = write(traced, options.output)
     except OSError as error:
         raise ExportError(FILE_SYSTEM, f"{options.output}: cannot be written: {error.strerror}") from error
     parameters = sum(parameter.numel() for parameter in model.parameters())
