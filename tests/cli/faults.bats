@@ -29,7 +29,7 @@ whole() {
   local enter=(unshare -m)
   [[ $EUID -eq 0 ]] || enter=(unshare -Urm)
   run "${enter[@]}" bash -c '
-    mkdir small && mount -t tmpfs -o size=2500k tmpfs small || exit 77
+    mkdir small && mount -t tmpfs -o size=900k tmpfs small || exit 77
     cp model.pt small/ && cd small
     prune2to4 prune model.pt --quiet; echo "status $?"
     ls -A'
@@ -41,7 +41,7 @@ whole() {
 
 @test "a file size limit ends in status 5 and leaves the old files" {
   earlier_run
-  run bash -c 'ulimit -f 500; prune2to4 prune model.pt --quiet'
+  run bash -c 'ulimit -f 300; prune2to4 prune model.pt --quiet'
   [[ $status -eq 5 && $output == *"[write]"* ]]
   unchanged
 }
