@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "prune2to4/evaluation.h"
 #include "prune2to4/mask.h"
 #include "prune2to4/table.h"
 
@@ -65,7 +66,8 @@ struct Report {
   FileReport input;
   std::optional<FileReport> output;  // none in a dry run
   std::vector<LayerReport> layers;
-  std::optional<ProbeReport> probe;  // none in a dry run
+  std::optional<ProbeReport> probe;      // none in a dry run
+  std::optional<Evaluation> evaluation;  // of the dense, the masked and the packed model, in this order
   std::vector<std::string> warnings;
   std::vector<std::pair<std::string, double>> seconds;  // by stage, in order
 };

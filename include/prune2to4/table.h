@@ -31,6 +31,8 @@ std::string escape_markdown(std::string_view text);
 std::string format_bytes(int64_t bytes);
 // Significant digits as %.*g, the C locale always.
 std::string format_number(double value, int digits = 4);
+// Digits behind the point as %.*f, the C locale always.
+std::string format_fixed(double value, int decimals);
 // "0.42 s"; "12.3 s"; "3 min 20 s".
 std::string format_seconds(double seconds);
 

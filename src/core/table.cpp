@@ -155,6 +155,10 @@ std::string format_number(double value, int digits) {
   return to_text(value, std::chars_format::general, digits);
 }
 
+std::string format_fixed(double value, int decimals) {
+  return to_text(value, std::chars_format::fixed, decimals);
+}
+
 std::string format_seconds(double seconds) {
   if (!(seconds >= 99.95)) return three_digits(seconds) + " s";
   const auto whole = static_cast<int64_t>(std::llround(seconds));

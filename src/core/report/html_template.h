@@ -43,16 +43,18 @@ th, td { padding: .32rem .7rem .32rem 0; border-bottom: 1px solid var(--line); t
 th { color: var(--muted); font-weight: 600; white-space: nowrap; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td.name { min-width: 23rem; }
+td.model { min-width: 12rem; }
 .rule { min-width: 12rem; color: var(--muted); overflow-wrap: anywhere; }
 .narrow { width: auto; min-width: 22rem; }
 pre { margin: 0; padding: .8rem 1rem; background: var(--soft); white-space: pre-wrap; overflow-wrap: anywhere; }
-svg { display: block; width: 100%; min-width: 44rem; height: auto; }
+svg { display: block; width: 100%; margin-bottom: .8rem; min-width: 44rem; height: auto; }
 svg text { fill: var(--text); font-size: 12px; }
 svg .name { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 11px; }
 svg .head { font-weight: 600; }
 svg .axis { fill: var(--muted); font-size: 11px; }
 svg .middle { text-anchor: middle; }
-svg .value { fill: var(--muted); font-size: 11.5px; font-variant-numeric: tabular-nums; }
+svg .value { fill: var(--muted); font-size: 11.5px; font-variant-numeric: tabular-nums; stroke: var(--bg);
+  stroke-width: 3px; paint-order: stroke; }
 svg .hit { fill: transparent; }
 svg g:hover .hit { fill: var(--soft); }
 svg .track { fill: var(--soft); stroke: var(--line); stroke-width: .5; }
@@ -60,6 +62,8 @@ svg .zeros { fill: var(--zeros); }
 svg .dense { fill: var(--dense); }
 svg .stored { fill: var(--stored); }
 svg .unpacked { fill: var(--unpacked); }
+svg .f1 { fill: var(--stored); }
+svg .em { fill: var(--zeros); }
 svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 @media print { :root { color-scheme: light; --bg: #fff; --text: #000; --muted: #444; --line: #bbb; --soft: #f2f2f2;
   --zeros: #2f7d6b; --dense: #b4bcc6; --stored: #2b66b1; --unpacked: #7d8793; --warn-bg: #fff; }
@@ -82,7 +86,16 @@ svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 {{#warnings}}<li>{{text}}</li>
 {{/warnings}}</ul>
 </section>
-{{/has_warnings}}{{#has_layers}}<h2>Zeros and bytes by layer</h2>
+{{/has_warnings}}{{#evaluation}}<h2>Exact match and F1</h2>
+<p>{{sentence}}</p>
+<div class="wide">
+{{{chart}}}</div>
+<div class="wide"><table>
+<thead><tr>{{#head}}<th{{#right}} class="n"{{/right}}>{{title}}</th>{{/head}}</tr></thead>
+<tbody>
+{{#rows}}<tr>{{#cells}}<td class="{{css}}">{{text}}</td>{{/cells}}</tr>
+{{/rows}}</tbody></table></div>
+{{/evaluation}}{{#has_layers}}<h2>Zeros and bytes by layer</h2>
 <div class="wide">
 {{{chart}}}</div>
 <h2>Layers</h2>

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "core/printable.h"
+#include "core/report/svg.h"
 #include "core/report/view.h"
 
 namespace prune2to4 {
@@ -26,26 +26,7 @@ constexpr size_t kNameWidth = 48;  // characters
 std::string short_name(std::string_view name) {
   constexpr std::string_view kWeight = ".weight";
   if (name.ends_with(kWeight) && name.size() > kWeight.size()) name.remove_suffix(kWeight.size());
-  const std::string text = printable(name);
-  if (display_width(text) <= kNameWidth) return text;
-  size_t begin = text.size();
-  for (size_t points = 0; points + 1 < kNameWidth; ++points) {
-    do --begin;
-    while ((static_cast<unsigned char>(text[begin]) & 0xC0U) == 0x80U);
-  }
-  return "\u2026" + text.substr(begin);
-}
-
-std::string number(double value) { return format_number(value, 6); }
-
-std::string text(double x, double y, const std::string& css, const std::string& content) {
-  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" class=\"" + css + "\">" +
-         escape_html(content) + "</text>";
-}
-
-std::string rect(double x, double y, double width, double height, const std::string& css) {
-  return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width) + "\" height=\"" +
-         number(height) + "\" rx=\"1.5\" class=\"" + css + "\"/>";
+  return tail_of(name, kNameWidth);
 }
 
 double share(int64_t part, int64_t whole) {
@@ -64,38 +45,31 @@ std::string row(const LayerReport& layer, int64_t most_bytes, double top) {
   const std::string zeros = zeros_of(layer);
   std::string svg = "<g><title>" + escape_html(layer.name) + ": " + shape_of(layer) + ", zeros " + zeros +
                     ", " + bytes_label(layer) + "</title>";
-  svg += rect(0, top, kWidth, kRow, "hit");
-  svg += text(0, baseline, "name", short_name(layer.name));
-  svg += rect(kZerosX, bar_top, kZerosWidth, kBar, "track");
+  svg += svg_rect(0, top, kWidth, kRow, "hit");
+  svg += svg_text(0, baseline, "name", short_name(layer.name));
+  svg += svg_rect(kZerosX, bar_top, kZerosWidth, kBar, "track");
   const double zero_share = share(layer.zeros, layer.rows * layer.cols);
-  if (zero_share > 0) svg += rect(kZerosX, bar_top, zero_share * kZerosWidth, kBar, "zeros");
-  svg += text(kZerosX + kZerosWidth + kLabelGap, baseline, "value", zeros);
+  if (zero_share > 0) svg += svg_rect(kZerosX, bar_top, zero_share * kZerosWidth, kBar, "zeros");
+  svg += svg_text(kZerosX + kZerosWidth + kLabelGap, baseline, "value", zeros);
   const double dense = share(layer.dense_bytes, most_bytes) * kBytesWidth;
   const bool packed = layer.outcome == LayerReport::Outcome::kPacked;
-  svg += rect(kBytesX, bar_top, dense, kBar / 2.0 - 0.5, "dense");
-  svg += rect(kBytesX, bar_top + kBar / 2.0 + 0.5, share(layer.stored_bytes, most_bytes) * kBytesWidth,
-              kBar / 2.0 - 0.5, packed ? "stored" : "unpacked");
-  svg += text(kBytesX + dense + kLabelGap, baseline, "value", bytes_label(layer));
+  svg += svg_rect(kBytesX, bar_top, dense, kBar / 2.0 - 0.5, "dense");
+  svg += svg_rect(kBytesX, bar_top + kBar / 2.0 + 0.5, share(layer.stored_bytes, most_bytes) * kBytesWidth,
+                  kBar / 2.0 - 0.5, packed ? "stored" : "unpacked");
+  svg += svg_text(kBytesX + dense + kLabelGap, baseline, "value", bytes_label(layer));
   return svg + "</g>\n";
 }
 
-std::string legend(double x, const std::string& css, const std::string& label) {
-  return rect(x, 8, 10, 10, css) + text(x + 15, 17, "head", label);
-}
-
 std::string header(int height) {
-  std::string svg = text(0, 17, "head", "Layer");
-  svg += text(kZerosX, 17, "head", "Zeros, share of elements");
-  svg += text(kBytesX, 17, "head", "Bytes:") + legend(kBytesX + 48, "dense", "dense");
-  svg += legend(kBytesX + 112, "stored", "packed") + legend(kBytesX + 182, "unpacked", "not packed");
-  for (const int percent : {0, 50, 100}) {
-    const double x = kZerosX + kZerosWidth * percent / 100.0;
-    svg += text(x, 38, percent == 0 ? "axis" : "axis middle", std::to_string(percent) + "%");
+  std::string svg = svg_text(0, 17, "head", "Layer");
+  svg += svg_text(kZerosX, 17, "head", "Zeros, share of elements");
+  svg += svg_text(kBytesX, 17, "head", "Bytes:") + svg_legend(kBytesX + 48, "dense", "dense");
+  svg += svg_legend(kBytesX + 112, "stored", "packed") + svg_legend(kBytesX + 182, "unpacked", "not packed");
+  for (const int tick : {0, 50, 100}) {
+    const double x = kZerosX + kZerosWidth * tick / 100.0;
+    svg += svg_text(x, 38, tick == 0 ? "axis" : "axis middle", std::to_string(tick) + "%");
   }
-  const std::string half = number(kZerosX + kZerosWidth / 2.0);
-  svg += "<line x1=\"" + half + "\" x2=\"" + half + "\" y1=\"" + std::to_string(kHeader - 4) + "\" y2=\"" +
-         std::to_string(height) + "\" class=\"grid\"/>";
-  return svg + "\n";
+  return svg + svg_grid_line(kZerosX + kZerosWidth / 2.0, kHeader - 4, height) + "\n";
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cctype>
 #include <kainjow/mustache.hpp>
 #include <stdexcept>
 
 #include "core/printable.h"
+#include "core/report/evaluation_chart.h"
 #include "core/report/html_template.h"
 #include "core/report/layer_chart.h"
 #include "core/report/view.h"
@@ -57,6 +59,31 @@ data warnings_data(const Report& report) {
   return list;
 }
 
+data evaluation_data(const Evaluation& evaluation) {
+  const Table table = evaluation_table(evaluation, Format::kText);
+  data head(data::type::list);
+  for (const auto& column : table.columns) {
+    std::string title = column.title;
+    title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
+    data cell = object({{"title", title}});
+    cell.set("right", column.right);
+    head << cell;
+  }
+  data rows(data::type::list);
+  for (const auto& row : table.rows) {
+    data cells(data::type::list);
+    for (size_t i = 0; i < row.size(); ++i) {
+      cells << object({{"css", table.columns[i].right ? "n" : "mono model"}, {"text", row[i]}});
+    }
+    rows << data("cells", cells);
+  }
+  data view =
+      object({{"sentence", evaluation_sentence(evaluation)}, {"chart", evaluation_chart(evaluation)}});
+  view.set("head", head);
+  view.set("rows", rows);
+  return view;
+}
+
 }  // namespace
 
 std::string report_html(const Report& report) {
@@ -68,6 +95,7 @@ std::string report_html(const Report& report) {
   // An absent key leaves its section out.
   if (const auto detail = outcome_detail(report); !detail.empty()) view.set("detail", detail);
   if (const auto probe = probe_sentence(report); !probe.empty()) view.set("probe", printable(probe));
+  if (report.evaluation) view.set("evaluation", evaluation_data(*report.evaluation));
   Fields timing;
   for (const auto& [stage, seconds] : report.seconds) timing.emplace_back(stage, format_seconds(seconds));
   view.set("totals", pairs(totals_rows(report)));

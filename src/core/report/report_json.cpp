@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nlohmann/json.hpp>
-
+#include "core/report/json_pieces.h"
 #include "core/report/view.h"
 #include "prune2to4/layer_config.h"
 #include "prune2to4/report.h"
@@ -9,8 +8,6 @@ namespace prune2to4 {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 Json mask_json(const std::optional<MaskOptions>& mask) {
   if (!mask) return {};
@@ -68,24 +65,26 @@ Json probe_json(const ProbeReport& probe) {
 
 }  // namespace
 
-// dump() writes NaN and infinity as null, and a byte that is not UTF-8 as U+FFFD.
 std::string report_json(const Report& report) {
-  Json environment = Json::object();
-  for (const auto& [name, value] : report.environment) environment[name] = value;
   Json layers = Json::array();
   for (const auto& layer : report.layers) layers.push_back(layer_json(layer));
   Json stages = Json::array();
   for (const auto& [stage, seconds] : report.seconds) {
     stages.push_back(Json{{"stage", stage}, {"seconds", seconds}});
   }
-  const Json json{
-      {"version", Report::kVersion},      {"command", report.command},
-      {"started", report.started},        {"dry_run", report.dry_run},
-      {"input", file_json(report.input)}, {"output", report.output ? file_json(*report.output) : Json()},
-      {"totals", totals_json(report)},    {"probe", report.probe ? probe_json(*report.probe) : Json()},
-      {"warnings", report.warnings},      {"layers", layers},
-      {"environment", environment},       {"timing", stages}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text({{"version", Report::kVersion},
+                    {"command", report.command},
+                    {"started", report.started},
+                    {"dry_run", report.dry_run},
+                    {"input", file_json(report.input)},
+                    {"output", report.output ? file_json(*report.output) : Json()},
+                    {"totals", totals_json(report)},
+                    {"probe", report.probe ? probe_json(*report.probe) : Json()},
+                    {"evaluation", report.evaluation ? evaluation_object(*report.evaluation) : Json()},
+                    {"warnings", report.warnings},
+                    {"layers", layers},
+                    {"environment", named_values(report.environment)},
+                    {"timing", stages}});
 }
 
 }  // namespace prune2to4

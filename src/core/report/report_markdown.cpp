@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/printable.h"
+#include "core/report/evaluation_chart.h"
+#include "core/report/evaluation_section.h"
 #include "core/report/view.h"
 #include "prune2to4/report.h"
 
@@ -17,10 +19,16 @@ std::string pair_table(const std::string& name, const std::string& value, const 
 }
 
 // Indented code needs no fence that the text could close.
-std::string code(const std::string& line) {
+std::string code(const std::string& lines) {
   std::string text = "    ";
-  for (const char c : line) text += c == '\n' ? std::string("\n    ") : std::string(1, c);
+  for (const char c : lines) text += c == '\n' ? std::string("\n    ") : std::string(1, c);
   return text + "\n";
+}
+
+std::string evaluation_text(const Evaluation& evaluation) {
+  std::string bars = evaluation_bars(evaluation);
+  if (!bars.empty()) bars.pop_back();
+  return section("Evaluation") + evaluation_section(evaluation, Format::kMarkdown) + "\n" + code(bars);
 }
 
 }  // namespace
@@ -35,6 +43,7 @@ std::string report_markdown(const Report& report) {
   }
   if (!report.warnings.empty()) text += section("Warnings");
   for (const auto& warning : report.warnings) text += "- " + escape_markdown(warning) + "\n";
+  if (report.evaluation) text += evaluation_text(*report.evaluation);
   text += section("Layers") + render(layer_table(report, Format::kMarkdown), Format::kMarkdown);
   if (!report.environment.empty()) {
     text += section("Environment") + pair_table("part", "value", report.environment, false);

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/printable.h"
+#include "core/report/evaluation_section.h"
 #include "core/report/view.h"
 #include "prune2to4/report.h"
 
@@ -36,7 +37,7 @@ Table raw_layer_table(const Report& report) {
   return table;
 }
 
-// The outcome, the layers, the totals and the probe, as text or Markdown.
+// The outcome, the layers, the totals, the probe and the evaluation, as text or Markdown.
 std::string summary(const Report& report, Format format) {
   const auto plain = [&](const std::string& text) {
     return format == Format::kMarkdown ? escape_markdown(text) : printable(text);
@@ -48,6 +49,7 @@ std::string summary(const Report& report, Format format) {
   for (const auto& [name, value] : totals_rows(report)) sums.rows.push_back({name, value});
   text += "\n" + render(sums, format);
   if (const auto probe = probe_sentence(report); !probe.empty()) text += "\n" + plain(probe) + "\n";
+  if (report.evaluation) text += "\n" + evaluation_section(*report.evaluation, format);
   return text;
 }
 

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/report/view.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <cmath>
 
 #include "core/printable.h"
 
 namespace prune2to4 {
 namespace {
 
-std::string percent(int64_t part, int64_t whole) {
-  if (whole <= 0) return "-";
-  std::string text(32, '\0');
-  const double value = 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-  text.resize(static_cast<size_t>(std::snprintf(text.data(), text.size(), "%.1f%%", value)));
-  return text;
-}
+constexpr const char* kEllipsis = "\u2026";
 
-std::string grouped(int64_t count) {
-  std::string text = std::to_string(count);
-  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
-  return text;
-}
+bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
 
 std::string layers_of(int64_t count) {
   return std::to_string(count) + (count == 1 ? " linear layer" : " linear layers");
@@ -123,6 +114,56 @@ std::string rule_of(const LayerReport& layer) {
   if (!layer.reason.empty() && layer.reason != layer.rule) text += (text.empty() ? "" : "; ") + layer.reason;
   if (!layer.shares_with.empty()) text += (text.empty() ? "" : "; ") + ("shares " + layer.shares_with);
   return text;
+}
+
+std::string percent(int64_t part, int64_t whole, int digits) {
+  if (whole <= 0) return "-";
+  return fixed(100.0 * static_cast<double>(part) / static_cast<double>(whole), digits) + "%";
+}
+
+std::string grouped(int64_t count) {
+  std::string text = std::to_string(count);
+  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+std::string squad_version_name(SquadVersion version) { return version == SquadVersion::k11 ? "1.1" : "2.0"; }
+
+double questions_per_second(const ModelScore& model) {
+  return static_cast<double>(model.score.all.questions) / model.seconds;
+}
+
+std::string fixed(double value, int decimals) {
+  return std::isfinite(value) ? format_fixed(value, decimals) : "-";
+}
+
+std::string single_line(std::string_view text) {
+  std::string line = printable(text);
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  return line;
+}
+
+std::string head_of(std::string_view text, size_t width) {
+  const std::string line = single_line(text);
+  if (display_width(line) <= width) return line;
+  size_t end = 0;
+  for (size_t points = 0; points + 1 < width; ++points) {
+    do ++end;
+    while (continues(line[end]));
+  }
+  return line.substr(0, end) + kEllipsis;
+}
+
+std::string tail_of(std::string_view text, size_t width) {
+  const std::string line = single_line(text);
+  if (display_width(line) <= width) return line;
+  size_t begin = line.size();
+  for (size_t points = 0; points + 1 < width; ++points) {
+    do --begin;
+    while (continues(line[begin]));
+  }
+  return kEllipsis + line.substr(begin);
 }
 
 std::string command_line(const std::vector<std::string>& argv) {

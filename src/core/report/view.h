@@ -30,6 +30,23 @@ std::string zeros_of(const LayerReport& layer);
 std::string error_of(const LayerReport& layer);
 std::string rule_of(const LayerReport& layer);
 
+// "30.9%", "-" of nothing; 1234567 as "1,234,567"; "1.1" or "2.0".
+std::string percent(int64_t part, int64_t whole, int digits = 1);
+std::string grouped(int64_t count);
+std::string squad_version_name(SquadVersion version);
+
+// Infinity or NaN when no time was measured.
+double questions_per_second(const ModelScore& model);
+
+// `value` with this many decimals; "-" when it is not finite.
+std::string fixed(double value, int decimals);
+
+// `text` printable and on one line.
+std::string single_line(std::string_view text);
+// Its first or its last characters, at most `width` of them; an ellipsis stands for the others.
+std::string head_of(std::string_view text, size_t width);
+std::string tail_of(std::string_view text, size_t width);
+
 // argv as a shell would take it.
 std::string command_line(const std::vector<std::string>& argv);
 

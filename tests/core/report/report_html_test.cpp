@@ -37,13 +37,13 @@ CATCH_TEST_CASE("names of a hostile model are shown, not run") {
                    Contains("&lt;script&gt;alert(1)&lt;") && Contains("{{title}} &amp; &quot;quoted&quot;"));
   for (const char* banned : {"<script", "<img", "<b>", "\x1b", "\xff"})
     CATCH_CHECK_THAT(html, !Contains(banned));
-  CATCH_CHECK(count(html, "</title>") == 1 + 1 + 3);  // the page's, the chart's, one a row
+  CATCH_CHECK(count(html, "</title>") == 1 + 1 + 3 + 1 + 2);  // the page's, the charts', one a row
   CATCH_CHECK(count(html, "</code>") == 1);
 }
 
 CATCH_TEST_CASE("sections without content are left out") {
   const std::string html = report_html(Report{});
-  for (const char* absent : {"Warnings", "<svg", "Environment", "Timing", "Layers</h2>"}) {
+  for (const char* absent : {"Warnings", "Exact match", "<svg", "Environment", "Timing", "Layers</h2>"}) {
     CATCH_CHECK_THAT(html, !Contains(absent));
   }
   CATCH_CHECK_THAT(html, Contains("<h1>None of 0 linear layers packed to 2:4</h1>"));
@@ -53,6 +53,14 @@ CATCH_TEST_CASE("a dry run shows no written file") {
   const std::string html = report_html(dry_report());
   CATCH_CHECK_THAT(html, Contains("1 of 3 linear layers would be packed") && Contains("nothing was written"));
   CATCH_CHECK_THAT(html, !Contains("model written"));
+}
+
+CATCH_TEST_CASE("the page shows the scores as a sentence, bars and a table") {
+  const std::string html = report_html(scored_report());
+  CATCH_CHECK_THAT(html, Contains("<h2>Exact match and F1</h2>\n<p>F1 74.66 (dense), "));
+  CATCH_CHECK(count(html, "<svg") == 2);
+  CATCH_CHECK_THAT(html, Contains("<th>Model</th><th class=\"n\">F1</th>"));
+  CATCH_CHECK_THAT(html, Contains("<tr><td class=\"mono model\">packed</td><td class=\"n\">35.02</td>"));
 }
 
 CATCH_TEST_CASE("the chart has a row a layer, bars to scale and full names") {

@@ -30,14 +30,16 @@ Report report_without_probe() {
 CATCH_TEST_CASE("every kind of report follows the schema") {
   CATCH_CHECK_NOTHROW(check_schema(document_of(sample_report())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(hostile_report())));
+  CATCH_CHECK_NOTHROW(check_schema(document_of(scored_report())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(dry_report())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(report_without_probe())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(Report{})));
 }
 
 CATCH_TEST_CASE("the schema refuses keys it does not know, lacking keys and other versions") {
-  const json good = document_of(sample_report());
-  for (const char* place : {"", "/input", "/totals", "/probe", "/layers/0", "/layers/0/mask", "/timing/0"}) {
+  const json good = document_of(scored_report());
+  for (const char* place : {"", "/input", "/totals", "/probe", "/layers/0", "/layers/0/mask", "/timing/0",
+                            "/evaluation", "/evaluation/models/0"}) {
     json extra = good;
     extra[json::json_pointer(place)]["unknown"] = 1;
     CATCH_CHECK_THROWS_AS(check_schema(extra), Error);
@@ -87,6 +89,7 @@ CATCH_TEST_CASE("a dry run claims no file and no comparison") {
   CATCH_CHECK(document["dry_run"] == true);
   CATCH_CHECK(document["output"].is_null());
   CATCH_CHECK(document["probe"].is_null());
+  CATCH_CHECK(document["evaluation"].is_null());
 }
 
 }  // namespace

@@ -12,10 +12,11 @@ using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
 
 CATCH_TEST_CASE("Markdown holds the sections in order") {
-  const std::string text = report_markdown(sample_report());
+  const std::string text = report_markdown(scored_report());
   CATCH_CHECK_THAT(text, StartsWith("# 1 of 3 linear layers packed to 2:4\n"));
   size_t last = 0;
-  for (const char* title : {"Totals", "Probe", "Warnings", "Layers", "Environment", "Command", "Timing"}) {
+  for (const char* title :
+       {"Totals", "Probe", "Warnings", "Evaluation", "Layers", "Environment", "Command", "Timing"}) {
     const size_t at = text.find("\n## " + std::string(title) + "\n");
     CATCH_REQUIRE(at != std::string::npos);
     CATCH_CHECK(at > last);
@@ -23,6 +24,15 @@ CATCH_TEST_CASE("Markdown holds the sections in order") {
   }
   CATCH_CHECK_THAT(text, Contains("    prune2to4 prune model.pt --config 'my layers.json'\n"));
   CATCH_CHECK_THAT(text, Contains("| model written | model.2to4.pt |"));
+}
+
+CATCH_TEST_CASE("Markdown shows the scores as a sentence, a table and bars") {
+  const std::string text = report_markdown(scored_report());
+  CATCH_CHECK_THAT(text, Contains("\n\nF1 74.66 (dense), ") &&
+                             Contains("| packed | 35.02 | 25.03 | 50.0 s |        80.0 |\n"));
+  CATCH_CHECK_THAT(text,
+                   Contains("\n\n    dense   F1  \u2588\u2588") && Contains("\n            EM  \u2588"));
+  CATCH_CHECK_THAT(report_markdown(sample_report()), !Contains("Evaluation"));
 }
 
 CATCH_TEST_CASE("names of a hostile model stay text in Markdown") {

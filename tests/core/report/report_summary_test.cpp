@@ -8,6 +8,7 @@ namespace prune2to4 {
 namespace {
 
 using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
 
 CATCH_TEST_CASE("the text summary says what became of each layer") {
@@ -55,6 +56,13 @@ CATCH_TEST_CASE("CSV holds raw numbers, one layer a line") {
       "bert.layer.1.weight,8,16,float32,masked,64,0,512,512,0.25,\"/layers/0 match \"\"bert.*\"\"\",a "
       "group has 3 non-zero elements,\n"
       "qa_outputs.weight,8,16,float32,dense,0,0,512,512,0,no rule,,\n");
+}
+
+CATCH_TEST_CASE("the summary ends with the scores when there are any") {
+  CATCH_CHECK_THAT(
+      report_summary(scored_report(), Format::kText),
+      Contains("\n\nF1 74.66 (dense), ") && EndsWith("\npacked  35.02  25.03  50.0 s         80.0\n"));
+  CATCH_CHECK_THAT(report_summary(sample_report(), Format::kText), !Contains("F1"));
 }
 
 CATCH_TEST_CASE("the comparison speaks of tokens or of rows") {

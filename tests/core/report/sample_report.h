@@ -4,6 +4,7 @@
 #include <string>
 
 #include "prune2to4/report.h"
+#include "sample_evaluation.h"
 
 namespace prune2to4 {
 
@@ -53,6 +54,14 @@ inline Report hostile_report() {
   report.warnings = {"{{title}} & \"quoted\" <b>"};
   report.input.name = "</title><script>.pt";
   report.command = {"prune2to4", "it's </code>"};
+  report.evaluation = hostile_evaluation_report().evaluation;
+  return report;
+}
+
+// With scores of the three models, as `prune --eval` gives it.
+inline Report scored_report() {
+  Report report = sample_report();
+  report.evaluation = sample_evaluation();
   return report;
 }
 
