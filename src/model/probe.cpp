@@ -3,14 +3,12 @@
 
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/isnan.h>
 #include <ATen/ops/nan_to_num.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -20,6 +18,7 @@
 
 #include "model/graph_walk.h"
 #include "prune2to4/interrupt.h"
+#include "prune2to4/text_batch.h"
 
 namespace prune2to4 {
 namespace {
@@ -68,35 +67,18 @@ int64_t vocabulary_size(const torch::jit::Module& model) {
   return largest;
 }
 
-at::Tensor text_input(const std::string& name, int64_t batch, int64_t sequence, int64_t vocabulary) {
-  const auto is = [&](const char* what) { return name.find(what) != std::string::npos; };
-  if (is("token_type_ids")) return at::zeros({batch, sequence}, at::kLong);
-  if (is("position_ids")) return at::arange(sequence, at::kLong).expand({batch, sequence}).contiguous();
-  if (is("ids")) return at::randint(0, vocabulary, {batch, sequence}, at::kLong);
-  if (!is("attention_mask")) return {};
+// Random ids; the second row is padded behind five eighths of its length.
+TextBatch random_batch(int64_t batch, int64_t sequence, int64_t vocabulary) {
   at::Tensor mask = at::ones({batch, sequence}, at::kLong);
   if (batch > 1) mask.select(0, 1).slice(0, sequence * 5 / 8).zero_();
-  return mask;
+  return {at::randint(0, vocabulary, {batch, sequence}, at::kLong), mask, at::zeros_like(mask)};
 }
 
-// Required arguments of forward after self.
-std::vector<c10::Argument> tensor_arguments(const torch::jit::Module& model) {
+bool takes_one_tensor(const torch::jit::Module& model) {
   const auto& all = model.get_method("forward").function().getSchema().arguments();
-  std::vector<c10::Argument> required;
-  for (size_t i = 1; i < all.size(); ++i) {
-    if (!all[i].default_value()) required.push_back(all[i]);
-  }
-  return required;
-}
-
-void flatten(const c10::IValue& value, std::vector<at::Tensor>& tensors) {
-  if (value.isTensor()) tensors.push_back(value.toTensor());
-  if (value.isTuple())
-    for (const auto& element : value.toTupleRef().elements()) flatten(element, tensors);
-  if (value.isList())
-    for (const c10::IValue& element : value.toListRef()) flatten(element, tensors);
-  if (value.isGenericDict())
-    for (const auto& entry : value.toGenericDict()) flatten(entry.value(), tensors);
+  int64_t required = 0;
+  for (size_t i = 1; i < all.size(); ++i) required += !all[i].default_value();
+  return required == 1 && all.size() > 1 && all[1].type()->isSubtypeOf(*c10::TensorType::get());
 }
 
 std::vector<at::Tensor> run(torch::jit::Module& model, const std::vector<c10::IValue>& inputs,
@@ -104,21 +86,9 @@ std::vector<at::Tensor> run(torch::jit::Module& model, const std::vector<c10::IV
   const c10::InferenceMode inference;
   const torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
   at::manual_seed(seed);
-  std::vector<at::Tensor> outputs;
-  flatten(model.forward(inputs), outputs);
+  auto outputs = output_tensors(model.forward(inputs));
   for (at::Tensor& output : outputs) output = output.to(at::kCPU);
   return outputs;
-}
-
-std::vector<c10::IValue> make_inputs(const std::vector<c10::Argument>& arguments, int64_t batch,
-                                     int64_t sequence, int64_t vocabulary, at::Device device) {
-  std::vector<c10::IValue> inputs;
-  for (const c10::Argument& argument : arguments) {
-    const at::Tensor input = text_input(argument.name(), batch, sequence, vocabulary);
-    if (!input.defined()) return {};
-    inputs.emplace_back(input.to(device));
-  }
-  return inputs;
 }
 
 bool try_run(torch::jit::Module& model, uint64_t seed, Probe& probe) {
@@ -145,10 +115,9 @@ at::ScalarType floating_type(const torch::jit::Module& model) {
 Probe make_probe(torch::jit::Module model, int64_t first_linear_width, at::Device device, uint64_t seed) {
   Probe probe;
   at::manual_seed(seed);
-  const auto arguments = tensor_arguments(model);
   const int64_t vocabulary = vocabulary_size(model);
-  if (make_inputs(arguments, 1, 1, vocabulary, at::kCPU).empty()) {
-    if (arguments.size() == 1 && arguments[0].type()->isSubtypeOf(*c10::TensorType::get())) {
+  if (forward_inputs(model, random_batch(1, 1, vocabulary), at::kCPU).empty()) {
+    if (takes_one_tensor(model)) {
       probe.batch = 2;
       probe.inputs = {at::randn({2, first_linear_width}).to(device, floating_type(model))};
       try_run(model, seed, probe);
@@ -162,7 +131,7 @@ Probe make_probe(torch::jit::Module model, int64_t first_linear_width, at::Devic
   for (const Shape& shape : candidate_shapes(model)) {
     probe.batch = shape.batch;
     probe.sequence = shape.sequence;
-    probe.inputs = make_inputs(arguments, shape.batch, shape.sequence, vocabulary, device);
+    probe.inputs = forward_inputs(model, random_batch(shape.batch, shape.sequence, vocabulary), device);
     if (try_run(model, seed, probe)) return probe;
     if (first_failure.empty()) first_failure = probe.failure;
     throw_if_interrupted();

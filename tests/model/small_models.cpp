@@ -44,6 +44,31 @@ def forward(self, x, scale: float = 2.0):
   return root;
 }
 
+torch::jit::Module token_module(const std::string& shape, int64_t positions) {
+  torch::jit::Module root("Root");
+  const auto add_embedding = [&](const char* name, const at::Tensor& weight) {
+    torch::jit::Module embedding("Embedding");
+    embedding.register_parameter("weight", weight, false);
+    root.register_module(name, embedding);
+  };
+  add_embedding("word_embeddings", at::arange(50, at::kFloat).unsqueeze(1));
+  add_embedding("token_type_embeddings", at::zeros({2, 1}));
+  add_embedding("position_embeddings", at::zeros({positions, 1}));
+  root.define(R"(
+def forward(self, input_ids, attention_mask, token_type_ids):
+  ids = )" + shape +
+              R"(
+  at = torch.arange(ids.size(1)).expand_as(ids)
+  x = torch.embedding(self.word_embeddings.weight, ids)
+  x = x + torch.embedding(self.token_type_embeddings.weight, token_type_ids)
+  x = (x + torch.embedding(self.position_embeddings.weight, at)).squeeze(-1)
+  start = x.masked_fill(attention_mask == 0, -1000.0)
+  return (start, start + 1.0)
+)");
+  root.eval();
+  return root;
+}
+
 std::map<std::string, c10::IValue> pack_all(const InlinedModel& model) {
   std::map<std::string, c10::IValue> packed;
   for (const LinearLayer& linear : model.linears()) {

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "prune2to4/atomic_file.h"
+#include "prune2to4/batches.h"
+#include "prune2to4/evaluation.h"
+#include "prune2to4/runner.h"
+#include "prune2to4/span_search.h"
+
+namespace prune2to4 {
+
+struct EvaluateOptions {
+  SpanOptions spans;
+  BatchLimits batches;
+  bool keep_n_best = false;  // all n_best spans of each example, not only the best
+};
+
+// What one model answered.
+struct ModelAnswers {
+  SpanSearch spans;
+  std::vector<std::string> texts;   // by example
+  std::vector<AnswerScore> scores;  // by example
+  SquadScore score;
+  double seconds = 0;  // that passed: with several models, this one's share
+};
+
+// The data, and which part of it is asked.
+struct Questions {
+  const TokenizedSquad& data;
+  int64_t examples = 0;  // the first so many
+  int64_t windows = 0;   // of those examples
+};
+Questions choose_questions(const TokenizedSquad& data, int64_t limit);
+
+// Every batch goes through every runner, all on one kind of device; on the CPU each thread has a batch of its
+// own, so that answers do not depend on the number of threads (at::get_num_threads). Throws Error: kData when
+// the data does not fit a model (an id beyond its vocabulary, a window longer than its positions or than the
+// length its trace has wired in), what Runner::run and SpanSearch::add throw, and Interrupted after a signal.
+std::vector<ModelAnswers> evaluate(const std::vector<Runner*>& runners, const Questions& questions,
+                                   const EvaluateOptions& options);
+
+// `most`: how many of the changed answers to list; those whose F1 changed most come first.
+AnswerComparison compare_answers(const Questions& questions, const ModelAnswers& first,
+                                 const ModelAnswers& second, size_t most);
+
+// {"id": "text", ...}: what the official scripts read.
+void write_predictions(const Questions& questions, const ModelAnswers& answers, AtomicFile& file);
+// {"id": [{"text", "probability", "start_logit", "end_logit"}, ...], ...}, best first, as run_qa writes it:
+// probabilities are a softmax over the list; with SQuAD 2.0 the empty answer is one of it.
+void write_n_best(const Questions& questions, const ModelAnswers& answers, AtomicFile& file);
+
+}  // namespace prune2to4

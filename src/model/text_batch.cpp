@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune2to4/text_batch.h"
+
+#include <ATen/ops/arange.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include "model/graph_walk.h"
+
+namespace prune2to4 {
+namespace {
+
+at::Tensor input_named(const std::string& name, const TextBatch& batch) {
+  const auto is = [&](const char* what) { return name.find(what) != std::string::npos; };
+  if (is("token_type_ids")) return batch.token_type_ids;
+  if (is("position_ids")) {
+    return at::arange(batch.input_ids.size(1), at::kLong).expand(batch.input_ids.sizes()).contiguous();
+  }
+  if (is("ids")) return batch.input_ids;
+  return is("attention_mask") ? batch.attention_mask : at::Tensor();
+}
+
+// aten::embedding(weight, indices, padding_idx, ...): rows behind the padding index.
+int64_t positions(const torch::jit::Node* embedding, int64_t rows) {
+  const auto padding = torch::jit::constant_as<int64_t>(embedding->input(2));
+  return rows - (padding && *padding >= 0 ? *padding + 1 : 0);
+}
+
+void flatten(const c10::IValue& value, std::vector<at::Tensor>& tensors) {
+  if (value.isTensor()) tensors.push_back(value.toTensor());
+  if (value.isTuple())
+    for (const auto& element : value.toTupleRef().elements()) flatten(element, tensors);
+  if (value.isList())
+    for (const c10::IValue& element : value.toListRef()) flatten(element, tensors);
+  if (value.isGenericDict())
+    for (const auto& entry : value.toGenericDict()) flatten(entry.value(), tensors);
+}
+
+}  // namespace
+
+std::vector<c10::IValue> forward_inputs(const torch::jit::Module& model, const TextBatch& batch,
+                                        at::Device device) {
+  const auto& arguments = model.get_method("forward").function().getSchema().arguments();
+  std::vector<c10::IValue> inputs;
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    if (arguments[i].default_value()) continue;
+    const at::Tensor input = input_named(arguments[i].name(), batch);
+    if (!input.defined()) return {};
+    inputs.emplace_back(input.to(device));
+  }
+  return inputs;
+}
+
+std::vector<at::Tensor> output_tensors(const c10::IValue& output) {
+  std::vector<at::Tensor> tensors;
+  flatten(output, tensors);
+  return tensors;
+}
+
+TextLimits text_limits(const torch::jit::Module& model) {
+  TextLimits limits;
+  const auto graph = model.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  const auto names = tensor_names(model);
+  for_each_node(graph->block(), [&](torch::jit::Node* node) {
+    if (node->kind() != c10::aten::embedding) return;
+    const auto weight = read_attribute(node->input(0), model);
+    if (!weight) return;
+    const std::string& name = names.at(*weight);
+    const int64_t rows = weight->first->getAttr(weight->second).toTensor().size(0);
+    if (name.ends_with("word_embeddings.weight")) limits.vocabulary = rows;
+    if (name.ends_with("token_type_embeddings.weight")) limits.segments = rows;
+    if (name.ends_with("position_embeddings.weight")) limits.positions = positions(node, rows);
+  });
+  return limits;
+}
+
+}  // namespace prune2to4
