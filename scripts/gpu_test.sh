@@ -22,5 +22,17 @@ for dtype in fp32 fp16 bf16; do
   "$build/prune2to4" prune "$work/$dtype.pt" --device cuda --quiet --format json >"$work/$dtype.json"
   "$python" tests/cli/check_gpu.py "$build/libprune2to4_ops.so" "$work/$dtype"
 done
+step "Questions"
+cp tests/data/tiny_bert.pt "$work/tiny.pt"
+"$python" scripts/tokenize_squad.py tests/data/tiny_squad/dev.json "$work/dev.safetensors" \
+  --tokenizer tests/data/tiny_squad
+"$build/prune2to4" prune "$work/tiny.pt" --device cuda --eval "$work/dev.safetensors" --quiet
+for model in tiny tiny.2to4; do
+  for device in cpu cuda; do
+    "$build/prune2to4" eval "$work/$model.pt" --data "$work/dev.safetensors" --device "$device" --quiet \
+      --predictions "$work/$model.$device.json"
+  done
+  cmp "$work/$model.cpu.json" "$work/$model.cuda.json"
+done
 echo
 echo "gpu: all checks passed"

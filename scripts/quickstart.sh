@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# From a fresh clone to a pruned model: installs what is missing, builds build/prune2to4, prunes a small BERT.
+# From a fresh clone to a pruned model and its F1: installs what is missing, builds build/prune2to4, prunes a small
+# BERT and asks it questions before and after.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -8,17 +9,24 @@ step "Set up"
 scripts/setup.sh
 configure_and_build release
 
-step "Prune tests/data/tiny_bert.pt (a BERT with 2 layers, random weights) to 2:4"
-mkdir -p build/quickstart
-cp tests/data/tiny_bert.pt build/quickstart/tiny_bert.pt
-build/prune2to4 prune build/quickstart/tiny_bert.pt
+step "Tokenize tests/data/tiny_squad/dev.json (400 questions in SQuAD's format)"
+folder=build/quickstart
+mkdir -p "$folder"
+.venv/bin/python scripts/tokenize_squad.py tests/data/tiny_squad/dev.json "$folder/dev.safetensors" \
+  --tokenizer tests/data/tiny_squad
+
+step "Prune tests/data/tiny_bert.pt (a BERT with 2 layers, trained to answer such questions) to 2:4"
+cp tests/data/tiny_bert.pt "$folder/tiny_bert.pt"
+build/prune2to4 prune "$folder/tiny_bert.pt" --eval "$folder/dev.safetensors"
 
 step "Done"
-cat <<'END'
+cat <<END
 program         build/prune2to4
-sparse model    build/quickstart/tiny_bert.2to4.pt
-report          build/quickstart/tiny_bert.2to4.report.html (and .md, .json)
+sparse model    $folder/tiny_bert.2to4.pt
+report          $folder/tiny_bert.2to4.report.html (and .md, .json)
 
-Try next, with a Hugging Face folder or hub name of a question-answering BERT for MODEL:
+Try next
+  build/prune2to4 eval $folder/tiny_bert.pt --data $folder/dev.safetensors --compare $folder/tiny_bert.2to4.pt
+and with a Hugging Face folder or hub name of a question-answering BERT for MODEL:
   .venv/bin/python scripts/export_bert.py MODEL bert.pt && build/prune2to4 prune bert.pt
 END

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/span_search.h"
 #include "prune2to4/table.h"
 
 namespace prune2to4 {
@@ -24,8 +25,11 @@ struct PruneOptions {
   std::string config;           // empty: every Linear whose name contains "layer", 2:4 by weight norm
   std::string output;           // empty: MODEL.2to4.pt
   std::string dtype = "keep";   // keep, fp32, fp16, bf16: what the sparse model is written in
-  std::string device = "auto";  // where the masked dense and the packed model are compared
-  uint64_t seed = 0;            // of that comparison's batch
+  std::string device = "auto";  // where the models are compared and evaluated
+  uint64_t seed = 0;            // of the batch they are compared on
+  std::string eval;             // tokenized file: F1 of the dense, masked and packed model; empty: no
+  int64_t eval_limit = 0;       // ask only the first so many questions; 0: all
+  bool save_settings = false;   // write prune2to4.json, which `eval` without a model reads
   bool dry_run = false;         // list layers, shapes and bytes; write nothing
   bool allow_nonfinite = false;
   bool trust_model = false;
@@ -38,9 +42,32 @@ struct InspectOptions {
   bool trust_model = false;
 };
 
+struct EvalOptions {
+  OutputOptions results;
+  std::string model;
+  std::string data;  // tokenized by scripts/tokenize_squad.py
+  std::string device = "auto";
+  int64_t batch_tokens = 0;  // padding included; 0: what suits the device
+  int64_t batch_size = 0;    // windows at most; 0: any number
+  int threads = 0;           // of the CPU; 0: all cores
+  int64_t limit = 0;         // ask only the first so many questions; 0: all
+  SpanOptions spans;
+  std::string predictions;  // files to write; empty: no
+  std::string n_best;
+  std::string compare;  // another model
+  std::optional<double> min_f1;
+  std::optional<double> min_exact_match;
+  std::optional<double> max_f1_drop;  // points below the baseline
+  std::string baseline;               // a model, or a JSON report of `eval` or `prune --eval`
+  bool trust_model = false;
+  std::vector<std::string> command;  // argv, for the report
+};
+
 // Results go to `out`, messages to stderr. Errors: see error.h.
 void run_prune(const PruneOptions& options, std::ostream& out);
 void run_inspect(const InspectOptions& options, std::ostream& out);
+void run_eval(const EvalOptions& options,
+              std::ostream& out);  // a missed gate is Error(kGate), after the results
 
 // Parses and runs; returns the exit status of help, version and usage errors. Others are thrown.
 int run_command_line(int argc, const char* const* argv, std::ostream& out);

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <optional>
 
+#include "commands/clock.h"
+#include "commands/evaluation_data.h"
 #include "commands/provenance.h"
 #include "prune2to4/atomic_file.h"
 #include "prune2to4/commands.h"
@@ -19,6 +20,7 @@
 #include "prune2to4/probe.h"
 #include "prune2to4/prune_layers.h"
 #include "prune2to4/report.h"
+#include "prune2to4/settings.h"
 
 namespace prune2to4 {
 namespace {
@@ -48,13 +50,14 @@ Outputs choose_outputs(const PruneOptions& options) {
   return {model, report};
 }
 
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  std::string text(32, '\0');
-  text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc));
-  return text;
+// What prune2to4.json says already, with the model and data of this run.
+Settings updated_settings(const PruneOptions& options, const Outputs& outputs) {
+  Settings settings;
+  std::error_code ignored;
+  if (fs::exists(Settings::kFileName, ignored)) settings = read_settings(Settings::kFileName);
+  settings.model = outputs.model.string();
+  if (!options.eval.empty()) settings.commands["eval"]["data"] = options.eval;
+  return settings;
 }
 
 // Seconds of each stage, into the report.
@@ -171,6 +174,10 @@ void prune(const PruneOptions& options, std::ostream& out) {
   // Opened first, so that a place that cannot be written is known before the work is done.
   std::optional<AtomicFile> file;
   if (!options.dry_run) file.emplace(outputs.model);
+  std::optional<Settings> settings;
+  if (options.save_settings) settings = updated_settings(options, outputs);
+  std::optional<EvaluationInput> questions;
+  if (!options.eval.empty()) questions.emplace(options.eval, options.eval_limit);
   Report report;
   report.command = options.command;
   report.started = utc_now();
@@ -184,23 +191,35 @@ void prune(const PruneOptions& options, std::ostream& out) {
   InlinedModel model(load_model(std::move(archive)), options.trust_model);
   report.warnings.insert(report.warnings.end(), model.warnings().begin(), model.warnings().end());
   stages.done("load");
-  report.layers = mask_layers(model, choose(model, config), options.allow_nonfinite);
+  const auto evaluate = [&](const std::string& name, const std::map<std::string, c10::IValue>& packed) {
+    if (!questions) return;
+    if (!report.evaluation) report.evaluation = Evaluation{questions->describe(), {}};
+    report.evaluation->models.push_back(
+        evaluate_stage(name, model.rewrite(packed, device), device, questions->questions()));
+    stages.done("evaluate " + name);
+  };
+  const std::vector<LayerChoice> choices = choose(model, config);
+  evaluate("dense", {});
+  report.layers = mask_layers(model, choices, options.allow_nonfinite);
   convert(model, options.dtype);
   check_layers(model, options.allow_nonfinite, report.layers);
   note_separated(model, report);
   stages.done("mask");
   if (options.dry_run) return print(report, options.results, out);
 
+  evaluate("masked", {});
   const Probe probe = probe_masked(model, device, options.seed);
   stages.done("run masked");
   const auto packed = pack_layers(model, report.layers);
   stages.done("pack");
   report.probe = compare(model.rewrite(packed, device), probe, device, options.seed);
   stages.done("run packed");
+  evaluate("packed", packed);
   extra[kProvenanceRecord] = provenance_json(report, config);
   write_model(model.rewrite(packed), outputs.model, extra, *file, report);
   stages.done("write");
   if (!outputs.report.empty()) write_report(report, outputs.report);
+  if (settings) write_text_file(Settings::kFileName, settings_json(*settings));
   print(report, options.results, out);
   const std::string beside =
       outputs.report.empty() ? "" : " and " + outputs.report.string() + ".report.{json,md,html}";

@@ -11,12 +11,13 @@ python=${PRUNE2TO4_PYTHON:-$repository/.venv/bin/python}
 ops=$build/libprune2to4_ops.so
 export PATH=$build:$PATH
 
-setup() {
+common_setup() {
   work=$BATS_TEST_TMPDIR/work
   mkdir -p "$work"
   cd "$work" || return 1
   cp "$repository/tests/data/tiny_bert.pt" model.pt
 }
+setup() { common_setup; }
 
 # `expect STATUS TEXT... -- COMMAND...`: the exit status, and each text in what the command printed.
 expect() {

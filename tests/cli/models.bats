@@ -16,8 +16,8 @@ load common
 }
 
 @test "a real question-answering BERT, exported in fp32 and fp16, is pruned as PyTorch would prune it" {
-  local data=${PRUNE2TO4_DATA:-$repository/../shared/data}
-  [[ -d $data/minilm_qa ]] || skip "no model in $data/minilm_qa; name its parent folder by PRUNE2TO4_DATA"
+  local data=${PRUNE2TO4_TEST_DATA:-$repository/../shared/data}
+  [[ -d $data/minilm_qa ]] || skip "no model in $data/minilm_qa; name its parent folder by PRUNE2TO4_TEST_DATA"
   local dtype
   for dtype in fp32 fp16; do
     "$python" "$repository/scripts/export_bert.py" "$data/minilm_qa" "minilm_$dtype.pt" --dtype "$dtype"

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/command_options.h"
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+#include "prune2to4/error.h"
+
+namespace prune2to4 {
+
+const char* const kExitStatuses =
+    "Exit status: 0 ok, 1 a gate failed, 2 usage or config, 3 data, 4 model, 5 file system,\n"
+    "6 training diverged, 7 device, 130/143 interrupted.\n"
+    "Each long option can also be set as PRUNE2TO4_<OPTION>, as in PRUNE2TO4_DEVICE=cpu.";
+
+namespace {
+
+// An option that the environment can set too: "--allow-nonfinite" by PRUNE2TO4_ALLOW_NONFINITE.
+CLI::Option* from_environment(CLI::Option* option) {
+  std::string name = "PRUNE2TO4_" + option->get_lnames().front();
+  for (char& letter : name) letter = letter == '-' ? '_' : static_cast<char>(std::toupper(letter));
+  return option->envname(name);
+}
+
+void add_output_options(CLI::App& command, OutputOptions& options) {
+  static const std::map<std::string, Format> kFormats{
+      {"text", Format::kText}, {"md", Format::kMarkdown}, {"csv", Format::kCsv}, {"json", Format::kJson}};
+  // Not CheckedTransformer: its help and messages show the enum's numbers.
+  from_environment(command
+                       .add_option_function<std::string>(
+                           "--format",
+                           [&options](const std::string& name) { options.format = kFormats.at(name); },
+                           "What stdout gets: text, md, csv or json [text]")
+                       ->check(CLI::IsMember(kFormats))
+                       ->type_name("NAME")
+                       ->group("Results"));
+  from_environment(
+      command.add_option("--export-json", options.export_json, "Also write the JSON form to this file")
+          ->type_name("FILE")
+          ->group("Results"));
+  auto* quiet =
+      command.add_flag("-q,--quiet", options.quiet, "No progress and no notes, only warnings and errors");
+  auto* verbose = command.add_flag("-v,--verbose", options.verbose, "Details on stderr");
+  from_environment(quiet->group("Results"));
+  from_environment(verbose->group("Results")->excludes(quiet));
+}
+
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
+                        const std::vector<std::string>& choices, const std::string& description) {
+  return from_environment(
+      command.add_option(name, value, description)->check(CLI::IsMember(choices))->type_name("NAME"));
+}
+
+// What a dry run has no use for.
+void add_evaluation(CLI::App& command, PruneOptions& options, CLI::Option* dry_run) {
+  auto* eval = command.add_option("--eval", options.eval,
+                                  "Tokenized questions: F1 and EM of the dense, masked and packed model");
+  from_environment(eval)->type_name("FILE")->group("Questions")->excludes(dry_run);
+  from_environment(command.add_option("--eval-limit", options.eval_limit, "Ask only the first N questions"))
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->group("Questions")
+      ->needs(eval);
+  from_environment(command.add_flag("--save-settings", options.save_settings,
+                                    "Write prune2to4.json, which `eval` without a model reads"))
+      ->group("Questions")
+      ->excludes(dry_run);
+}
+
+}  // namespace
+
+void setup_prune(CLI::App& app, PruneOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("prune", "Prune a TorchScript model to 2:4 and write it packed, with a report");
+  command->add_option("MODEL", options.model, "TorchScript archive (torch.jit.trace(...).save)")->required();
+  from_environment(
+      command
+          ->add_option("-c,--config", options.config,
+                       "Layer config (JSON); without it every linear layer whose name contains \"layer\"")
+          ->type_name("FILE"));
+  from_environment(command
+                       ->add_option("-o,--output", options.output,
+                                    "Sparse model [MODEL.2to4.pt]; the report goes beside it")
+                       ->type_name("FILE"));
+  auto* dry_run =
+      command->add_flag("--dry-run", options.dry_run, "List layers, shapes and bytes; write nothing");
+  from_environment(dry_run);
+  add_choice(*command, "--dtype", options.dtype, {"keep", "fp32", "fp16", "bf16"},
+             "Convert after masking: keep, fp32, fp16 or bf16 [keep]");
+  from_environment(
+      command
+          ->add_option("--device", options.device,
+                       "Where the models are compared and evaluated: auto, cpu or cuda[:N] [auto]")
+          ->type_name("NAME"));
+  add_evaluation(*command, options, dry_run);
+  from_environment(
+      command->add_option("--seed", options.seed, "Of the batch they are compared on [0]")->type_name("N"));
+  from_environment(
+      command->add_flag("--allow-nonfinite", options.allow_nonfinite, "Accept NaN and infinity in weights"));
+  from_environment(command->add_flag("--trust-model", options.trust_model,
+                                     "Accept code in the archive that could touch files"));
+  add_output_options(*command, options.results);
+  command->footer(std::string("Examples:\n  prune2to4 prune bert.pt\n  prune2to4 prune bert.pt --config "
+                              "configs/ffn_only.json --output sparse.pt\n"
+                              "  prune2to4 prune bert.pt --dry-run --format json | jq .totals\n\n") +
+                  kExitStatuses);
+}
+
+void setup_inspect(CLI::App& app, InspectOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("inspect", "List a model's layers, zeros and sizes without running it");
+  command->add_option("MODEL", options.model, "TorchScript archive, dense or sparse")->required();
+  from_environment(command->add_flag("--trust-model", options.trust_model,
+                                     "Accept code in the archive that could touch files"));
+  add_output_options(*command, options.results);
+  command->footer(
+      std::string(
+          "Examples:\n  prune2to4 inspect bert.pt\n  prune2to4 inspect bert.2to4.pt --format csv\n\n") +
+      kExitStatuses);
+}
+
+namespace {
+
+void add_batch_options(CLI::App& command, EvalOptions& options) {
+  const auto add = [&](const char* name, int64_t& value, const char* description) {
+    from_environment(command.add_option(name, value, description)
+                         ->check(CLI::PositiveNumber)
+                         ->type_name("N")
+                         ->group("Speed"));
+  };
+  add("--batch-tokens", options.batch_tokens, "Tokens of a batch at most, padding included [by device]");
+  add("--batch-size", options.batch_size, "Windows of a batch at most [any number]");
+  from_environment(command.add_option("--threads", options.threads, "CPU threads [all cores]")
+                       ->check(CLI::Range(1, 4096))
+                       ->type_name("N")
+                       ->group("Speed"));
+}
+
+void add_span_options(CLI::App& command, SpanOptions& options) {
+  from_environment(command
+                       .add_option("--n-best-size", options.n_best,
+                                   "Starts and ends that are combined, and answers of --nbest [20]")
+                       ->check(CLI::Range(1, 1000))
+                       ->type_name("N")
+                       ->group("Answers"));
+  from_environment(
+      command
+          .add_option("--max-answer-length", options.max_answer_tokens, "Tokens of an answer at most [30]")
+          ->check(CLI::Range(1, 10000))
+          ->type_name("N")
+          ->group("Answers"));
+  from_environment(command
+                       .add_option("--null-threshold", options.null_threshold,
+                                   "SQuAD 2.0: no answer where the null score is above the best by more [0]")
+                       ->type_name("X")
+                       ->group("Answers"));
+}
+
+void add_gates(CLI::App& command, EvalOptions& options) {
+  const auto add = [&](const char* name, std::optional<double>& value, const char* description) {
+    from_environment(command.add_option(name, value, description)
+                         ->check(CLI::Range(0.0, 100.0))
+                         ->type_name("X")
+                         ->group("Gates"));
+  };
+  add("--min-f1", options.min_f1, "Exit with 1 when F1 is below");
+  add("--min-em", options.min_exact_match, "Exit with 1 when EM is below");
+  add("--max-f1-drop", options.max_f1_drop, "Exit with 1 when F1 is more points below the baseline's");
+  from_environment(command
+                       .add_option("--baseline", options.baseline,
+                                   "Dense model, or the JSON report of `eval` or `prune --eval`")
+                       ->type_name("FILE")
+                       ->group("Gates"));
+}
+
+}  // namespace
+
+void setup_eval(CLI::App& app, EvalOptions& options) {
+  CLI::App* command =
+      app.add_subcommand("eval", "Answer SQuAD questions: F1 and EM of a dense or sparse model");
+  command->add_option("MODEL", options.model, "TorchScript archive [the one that prune2to4.json names]");
+  const auto add_file = [&](const char* name, std::string& value, const char* description) {
+    return from_environment(command->add_option(name, value, description)->type_name("FILE"));
+  };
+  add_file("--data", options.data, "Questions, tokenized by scripts/tokenize_squad.py");
+  add_file("--compare", options.compare,
+           "Another model: share of answers that differ, and which differ most");
+  from_environment(command->add_option("--limit", options.limit, "Ask only the first N questions")
+                       ->check(CLI::PositiveNumber)
+                       ->type_name("N"));
+  from_environment(
+      command->add_option("--device", options.device, "auto, cpu or cuda[:N] [auto]")->type_name("NAME"));
+  from_environment(command->add_flag("--trust-model", options.trust_model,
+                                     "Accept code in the archive that could touch files"));
+  add_span_options(*command, options.spans);
+  add_batch_options(*command, options);
+  add_gates(*command, options);
+  add_file("--predictions", options.predictions, "Write the answers as the official scripts read them")
+      ->group("Results");
+  add_file("--nbest", options.n_best, "Write the best answers of each question with their probabilities")
+      ->group("Results");
+  add_output_options(*command, options.results);
+  command->footer(
+      std::string(
+          "Without MODEL, it and every option not given come from prune2to4.json in this folder.\n\n"
+          "Examples:\n  prune2to4 eval bert.2to4.pt --data dev.safetensors\n"
+          "  prune2to4 eval bert.2to4.pt --data dev.safetensors --baseline bert.pt --max-f1-drop 1\n\n") +
+      kExitStatuses);
+}
+
+void apply_settings(CLI::App& command, const Settings::Options& values) {
+  for (const auto& [name, value] : values) {
+    CLI::Option* option = command.get_option("--" + name);
+    if (option->count() > 0) continue;
+    try {
+      option->add_result(value);
+      option->run_callback();
+    } catch (const CLI::Error& error) {
+      throw Error(
+          ExitStatus::kUsage, "settings",
+          std::string(Settings::kFileName) + ": /" + command.get_name() + "/" + name + ": " + error.what());
+    }
+  }
+}
+
+}  // namespace prune2to4

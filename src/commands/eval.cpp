@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "commands/clock.h"
+#include "commands/evaluation_data.h"
+#include "commands/gates.h"
+#include "prune2to4/atomic_file.h"
+#include "prune2to4/commands.h"
+#include "prune2to4/device.h"
+#include "prune2to4/error.h"
+#include "prune2to4/log.h"
+
+namespace prune2to4 {
+namespace {
+
+constexpr size_t kMostChanged = 10;
+
+// Opened before any work is done, so that a place that cannot be written is known then.
+struct OutputFiles {
+  std::optional<AtomicFile> predictions;
+  std::optional<AtomicFile> n_best;
+  std::optional<AtomicFile> json;
+
+  explicit OutputFiles(const EvalOptions& options) {
+    if (!options.predictions.empty()) predictions.emplace(options.predictions);
+    if (!options.n_best.empty()) n_best.emplace(options.n_best);
+    if (!options.results.export_json.empty()) json.emplace(options.results.export_json);
+  }
+};
+
+// The model in question, first, and those it is held against.
+struct Models {
+  std::deque<Runner> runners;
+  std::vector<std::string> sha256;
+
+  // Which of them it is.
+  size_t load(const std::string& path, at::Device device, bool trust_model) {
+    runners.push_back(load_runner(path, device, trust_model, sha256.emplace_back()));
+    return runners.size() - 1;
+  }
+};
+
+bool is_archive(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return file.get() == 'P' && file.get() == 'K';
+}
+
+void check_options(const EvalOptions& options) {
+  const auto fail = [](const std::string& message) { throw Error(ExitStatus::kUsage, "eval", message); };
+  if (options.model.empty()) {
+    fail("no model: give MODEL.pt, or run where prune2to4.json names one (prune --save-settings writes it)");
+  }
+  if (options.data.empty()) fail("no --data FILE; scripts/tokenize_squad.py makes one from SQuAD's JSON");
+  if (options.max_f1_drop && options.baseline.empty()) {
+    fail("--max-f1-drop needs --baseline: the dense model, or the JSON report of its evaluation");
+  }
+}
+
+EvaluateOptions evaluate_options(const EvalOptions& options, at::Device device) {
+  const int64_t tokens = options.batch_tokens > 0 ? options.batch_tokens : default_batch_tokens(device);
+  return {options.spans, {tokens, options.batch_size}, !options.n_best.empty()};
+}
+
+Baseline checked_baseline(const std::string& path, const EvaluationData& data) {
+  Baseline baseline = read_baseline(path);
+  if (baseline.data.sha256 != data.sha256 || baseline.data.questions != data.questions) {
+    throw Error(ExitStatus::kUsage, "baseline",
+                path + " tells of " + std::to_string(baseline.data.questions) + " questions of " +
+                    baseline.data.name + ", not of the " + std::to_string(data.questions) + " of " +
+                    data.name +
+                    " asked here; evaluate the baseline on the same data and with the same --limit");
+  }
+  return baseline;
+}
+
+std::vector<std::pair<std::string, std::string>> settings(const EvalOptions& options, at::Device device,
+                                                          const BatchLimits& batches) {
+  return {{"device", device.str()},
+          {"threads", std::to_string(at::get_num_threads())},
+          {"batch_tokens", std::to_string(batches.tokens)},
+          {"batch_size", batches.windows > 0 ? std::to_string(batches.windows) : "any"},
+          {"n_best_size", std::to_string(options.spans.n_best)},
+          {"max_answer_length", std::to_string(options.spans.max_answer_tokens)},
+          {"null_threshold", format_number(options.spans.null_threshold, 6)}};
+}
+
+void write_files(const Questions& questions, const ModelAnswers& answers, OutputFiles& files) {
+  if (files.predictions) {
+    write_predictions(questions, answers, *files.predictions);
+    files.predictions->commit();
+  }
+  if (files.n_best) {
+    write_n_best(questions, answers, *files.n_best);
+    files.n_best->commit();
+  }
+}
+
+AnswerComparison compare(const Questions& questions, const EvaluationReport& report,
+                         const std::vector<ModelAnswers>& answers, size_t other) {
+  AnswerComparison comparison = compare_answers(questions, answers[0], answers[other], kMostChanged);
+  comparison.first = report.evaluation.models[0].name;
+  comparison.second = report.evaluation.models[other].name;
+  return comparison;
+}
+
+void print(const EvaluationReport& report, const OutputOptions& results, OutputFiles& files,
+           std::ostream& out) {
+  for (const std::string& warning : report.warnings) log::warn(warning);
+  if (files.json) {
+    const std::string json = evaluation_json(report);
+    files.json->write(std::as_bytes(std::span(json)));
+    files.json->commit();
+  }
+  out << evaluation_summary(report, results.format);
+}
+
+void eval(const EvalOptions& options, std::ostream& out) {
+  check_options(options);
+  const at::Device device = resolve_device(options.device);
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  OutputFiles files(options);
+  EvaluationReport report;
+  report.command = options.command;
+  report.started = utc_now();
+  report.environment = environment();
+  const EvaluationInput input(options.data, options.limit);
+  const Questions& questions = input.questions();
+
+  Models models;
+  models.load(options.model, device, options.trust_model);
+  size_t compared = 0;
+  size_t dense = 0;
+  std::optional<Baseline> baseline;
+  if (!options.compare.empty()) compared = models.load(options.compare, device, options.trust_model);
+  report.evaluation.data = input.describe();
+  if (is_archive(options.baseline)) {
+    dense = options.baseline == options.compare ? compared
+                                                : models.load(options.baseline, device, options.trust_model);
+  } else if (!options.baseline.empty()) {
+    baseline = checked_baseline(options.baseline, report.evaluation.data);
+  }
+
+  const EvaluateOptions how = evaluate_options(options, device);
+  report.settings = settings(options, device, how.batches);
+  std::vector<Runner*> runners;
+  for (Runner& runner : models.runners) runners.push_back(&runner);
+  const std::vector<ModelAnswers> answers = evaluate(runners, questions, how);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    report.evaluation.models.push_back(model_score(runners[i]->name(), models.sha256[i], answers[i]));
+  }
+  if (compared > 0) report.comparison = compare(questions, report, answers, compared);
+  const auto& scores = report.evaluation.models;
+  if (dense > 0) baseline = Baseline{scores[dense].score.all.f1, scores[dense].name, report.evaluation.data};
+  report.gates = check_gates(options, scores[0].score.all, baseline);
+  write_files(questions, answers[0], files);
+  print(report, options.results, files, out);
+  throw_missed(report.gates);
+}
+
+}  // namespace
+
+void run_eval(const EvalOptions& options, std::ostream& out) {
+  try {
+    eval(options, out);
+  } catch (const c10::Error& error) {
+    log::debug(error.what());
+    throw Error(ExitStatus::kModel, "eval", error.what_without_backtrace());
+  }
+}
+
+}  // namespace prune2to4
