@@ -101,6 +101,19 @@ void write_files(const Questions& questions, const ModelAnswers& answers, Output
   }
 }
 
+std::vector<std::string> warnings(const EvalOptions& options, const Models& models, size_t compared,
+                                  SquadVersion version) {
+  std::vector<std::string> found;
+  if (compared > 0 && models.sha256[0] == models.sha256[compared]) {
+    found.push_back("--compare names a copy of the model itself");
+  }
+  if (version == SquadVersion::k11 && options.spans.null_threshold != SpanOptions{}.null_threshold) {
+    found.push_back(
+        "--null-threshold has no effect: these are SQuAD 1.1's questions, which all have answers");
+  }
+  return found;
+}
+
 AnswerComparison compare(const Questions& questions, const EvaluationReport& report,
                          const std::vector<ModelAnswers>& answers, size_t other) {
   AnswerComparison comparison = compare_answers(questions, answers[0], answers[other], kMostChanged);
@@ -146,6 +159,7 @@ void eval(const EvalOptions& options, std::ostream& out) {
     baseline = checked_baseline(options.baseline, report.evaluation.data);
   }
 
+  report.warnings = warnings(options, models, compared, report.evaluation.data.version);
   const EvaluateOptions how = evaluate_options(options, device);
   report.settings = settings(options, device, how.batches);
   std::vector<Runner*> runners;

@@ -78,6 +78,11 @@ END
   grep -q "changed" both.txt
 }
 
+@test "options without effect are warned of" {
+  expect 0 "a copy of the model itself" "--null-threshold has no effect" -- \
+    prune2to4 eval model.pt --data dev.safetensors --limit 5 --compare model.pt --null-threshold 1
+}
+
 @test "a gate that is met lets eval pass, one that is missed exits 1 and says by how much" {
   expect 0 "F1" -- prune2to4 eval model.pt --data dev.safetensors --min-f1 60 --min-em 40
   expect 1 "[gate] F1" "below --min-f1 99.9" -- prune2to4 eval model.pt --data dev.safetensors --min-f1 99.9 --export-json gate.json
