@@ -16,6 +16,8 @@ namespace prune2to4 {
 // Which official script scores a data set: 2.0 has questions without an answer.
 enum class SquadVersion { k11, k20 };
 
+struct SquadTexts;  // of the implementation
+
 struct SquadExample {
   std::string_view id;
   std::string_view question;
@@ -85,11 +87,10 @@ class TokenizedSquad {
   void check_fits(int64_t vocabulary, int64_t segments, int64_t positions) const;
 
  private:
-  struct Texts;  // what the examples' views point to
   explicit TokenizedSquad(Safetensors file);
 
   Safetensors file_;
-  std::unique_ptr<Texts> texts_;
+  std::unique_ptr<SquadTexts> texts_;  // what the examples' views point to
   std::vector<SquadExample> examples_;
   int64_t windows_ = 0;
   int64_t width_ = 0;

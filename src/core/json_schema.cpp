@@ -18,6 +18,7 @@
 
 #include "core/json_document.h"
 #include "core/nearest_names.h"
+#include "core/printable.h"
 #include "prune2to4/error.h"
 #include "prune2to4/layer_config.h"
 
@@ -70,8 +71,6 @@ std::string joined(const std::vector<std::string>& words) {
   }
   return text;
 }
-
-std::string in_quotes(std::string_view word) { return std::string(1, '"').append(word).append(1, '"'); }
 
 std::string with_article(const std::string& type) {
   const bool vowel = std::string_view("aeio").find(type[0]) != std::string_view::npos;

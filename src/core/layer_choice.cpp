@@ -39,10 +39,6 @@ class Matcher {
   std::unique_ptr<RE2> regex_;
 };
 
-std::string in_quotes(std::string_view name) {
-  return std::string(1, '"').append(printable(name)).append(1, '"');
-}
-
 const char* key_of(LayerRule::Kind kind) {
   switch (kind) {
     case LayerRule::Kind::kGlob:

@@ -57,6 +57,13 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string in_quotes(std::string_view text) { return '"' + printable(text) + '"'; }
+
+std::string quoted_name(std::string_view name) {
+  constexpr size_t kShown = 200;  // bytes; printable() mends a character cut in two
+  return '"' + printable(name.substr(0, kShown)) + (name.size() > kShown ? "...\"" : "\"");
+}
+
 size_t display_width(std::string_view text) {
   return static_cast<size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));

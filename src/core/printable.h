@@ -10,6 +10,12 @@ namespace prune2to4 {
 // terminal. A control character becomes "?", a byte that is not UTF-8 U+FFFD.
 std::string printable(std::string_view text);
 
+// The same, in double quotes.
+std::string in_quotes(std::string_view text);
+
+// A name of any length for messages: in quotes, its end cut off when it is long.
+std::string quoted_name(std::string_view name);
+
 // Number of code points; continuation bytes do not count.
 size_t display_width(std::string_view text);
 

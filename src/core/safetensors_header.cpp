@@ -228,11 +228,6 @@ std::string shape_text(std::span<const uint64_t> shape) {
   return text + (shape.size() > kShown ? ", ...]" : "]");
 }
 
-std::string quoted_name(std::string_view name) {
-  constexpr size_t kShown = 200;  // bytes; printable() mends a character cut in two
-  return '"' + printable(name.substr(0, kShown)) + (name.size() > kShown ? "...\"" : "\"");
-}
-
 SafetensorsHeader read_safetensors_header(std::span<const std::byte> file, const std::string& file_name,
                                           const std::string& stage) {
   const FileChecker checker(file, file_name, stage);

@@ -32,9 +32,6 @@ std::optional<uint64_t> tensor_bytes(const SafetensorsDtype& dtype, std::span<co
 
 std::string shape_text(std::span<const uint64_t> shape);  // "[2, 3]"
 
-// A name for messages: in quotes, printable, its end cut off when it is long.
-std::string quoted_name(std::string_view name);
-
 struct SafetensorsHeader {
   std::vector<TensorView> tensors;  // in the order of their bytes
   std::map<std::string, std::string> metadata;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "core/printable.h"
 #include "core/safetensors_header.h"
 #include "prune2to4/safetensors.h"
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "core/json_stream.h"
-#include "core/safetensors_header.h"
+#include "core/printable.h"
 #include "core/squad_windows.h"
 
 namespace prune2to4 {

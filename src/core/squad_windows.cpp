@@ -5,7 +5,7 @@
 #include <limits>
 #include <string_view>
 
-#include "core/safetensors_header.h"
+#include "core/printable.h"
 #include "prune2to4/error.h"
 
 namespace prune2to4 {

@@ -127,15 +127,12 @@ std::optional<size_t> first_above(std::span<const T> values, int64_t limit) {
 
 }  // namespace
 
-struct TokenizedSquad::Texts {
-  SquadTexts texts;
-};
-
 TokenizedSquad TokenizedSquad::read(const std::filesystem::path& path) {
   return TokenizedSquad(Safetensors::open(path, kSquadStage));
 }
 
-TokenizedSquad::TokenizedSquad(Safetensors file) : file_(std::move(file)), texts_(std::make_unique<Texts>()) {
+TokenizedSquad::TokenizedSquad(Safetensors file)
+    : file_(std::move(file)), texts_(std::make_unique<SquadTexts>()) {
   const SquadContents contents(file_);
   check_format(contents);
   version_ = squad_version(contents);
@@ -170,8 +167,8 @@ TokenizedSquad::TokenizedSquad(Safetensors file) : file_(std::move(file)), texts
   }
 
   const std::span<const std::byte> json = contents.tensor("examples", "U8", 1, "[bytes]").bytes;
-  examples_ = read_squad_examples({reinterpret_cast<const char*>(json.data()), json.size()}, file_.file(),
-                                  texts_->texts);
+  examples_ =
+      read_squad_examples({reinterpret_cast<const char*>(json.data()), json.size()}, file_.file(), *texts_);
   check_squad_windows({.count = static_cast<size_t>(rows),
                        .width = static_cast<size_t>(width),
                        .input_ids = input_ids_,

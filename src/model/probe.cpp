@@ -57,12 +57,12 @@ std::vector<Shape> candidate_shapes(const torch::jit::Module& model) {
   return shapes;
 }
 
-// Rows of the word embedding; where no parameter has that name, of the largest matrix that could be one.
+// Rows of the word embedding; where none is known, of the largest matrix that could be one.
 int64_t vocabulary_size(const torch::jit::Module& model) {
+  if (const int64_t rows = text_limits(model).vocabulary; rows > 0) return rows;
   int64_t largest = 2;
-  for (const auto& parameter : model.named_parameters()) {
-    if (parameter.name.ends_with("word_embeddings.weight")) return parameter.value.size(0);
-    if (parameter.value.dim() == 2) largest = std::max(largest, parameter.value.size(0));
+  for (const at::Tensor& parameter : model.parameters()) {
+    if (parameter.dim() == 2) largest = std::max(largest, parameter.size(0));
   }
   return largest;
 }

@@ -10,9 +10,7 @@ by more than the files differ and an allowance for how an allocator's peaks vary
 
 import argparse
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -20,6 +18,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 from atomic_file import write_atomically
+from bench_prune import run
 from tokenize_squad import safetensors_parts
 
 ALLOWANCE = 24 << 20
@@ -42,14 +41,6 @@ def write_questions(source: pathlib.Path, target: pathlib.Path, count: int) -> N
     write_atomically(target, safetensors_parts(repeated, metadata))
 
 
-def peak_bytes(command: list) -> int:
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"exit status {process.returncode}"
-    return usage.ru_maxrss * 1024
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
@@ -62,7 +53,8 @@ def main() -> int:
             data = pathlib.Path(folder) / f"{count}.safetensors"
             write_questions(options.data, data, count)
             sizes.append(data.stat().st_size)
-            peaks.append(peak_bytes([options.build / "prune2to4", "eval", options.model, "--data", data, "--quiet"]))
+            peaks.append(run([str(options.build / "prune2to4"), "eval", str(options.model), "--data", str(data),
+                              "--quiet"]).peak_bytes)
             print(f"{count:,} questions: file {sizes[-1] / 2**20:.1f} MiB, peak {peaks[-1] / 2**20:.1f} MiB")
     return int(peaks[1] - peaks[0] > sizes[1] - sizes[0] + ALLOWANCE)
 
