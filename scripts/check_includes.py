@@ -23,7 +23,8 @@ RANKS = {"core": 0, "sparse": 1, "ops": 2, "model": 3, "runtime": 4, "eval": 5, 
 # Public headers without a .cpp of their name; and two that sparse implements, but whose plain data (options, sizes of
 # the packed form) core reads and writes.
 HEADER_PARTS = {"api": "core", "error": "core", "mask": "core", "packed_matrix": "core", "model": "model",
-                "commands": "commands"}
+                "commands": "commands", "train": "train", "training_options": "core", "comm": "dist", "cuda_backend": "dist",
+                "training_report": "core"}
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -20,6 +20,18 @@ class Interrupted : public std::exception {
 // SIGPIPE are ignored, so that a write reports them as an error.
 void install_signal_handlers();
 
+// Whether a signal has come.
+bool interrupted();
+
+// While one lives, throw_if_interrupted() of its thread does nothing: for what must be finished all the same.
+class HeldInterrupts {
+ public:
+  HeldInterrupts();
+  ~HeldInterrupts();
+  HeldInterrupts(const HeldInterrupts&) = delete;
+  HeldInterrupts& operator=(const HeldInterrupts&) = delete;
+};
+
 // Safe point: throws Interrupted when a signal has come.
 void throw_if_interrupted();
 

@@ -9,6 +9,7 @@ namespace prune2to4 {
 
 // Progress of one stage on stderr: one line overprinted on a terminal (10 times a second at most), a plain
 // line every 10 s elsewhere, and in both cases a last line from finish(); nothing below log::Level::kNormal.
+// Lines name the time that is left once 5 % or 10 s are done and the total is known.
 // Destroyed without finish(), as on an error, it erases its line and says nothing.
 class Progress {
  public:
@@ -18,6 +19,9 @@ class Progress {
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
+
+  // An earlier run did the first `done` steps: they count, but tell nothing about the time that is left.
+  void resume_at(int64_t done);
 
   // `item` names what is being worked on now.
   void advance(const std::string& item, int64_t steps = 1);
@@ -29,6 +33,7 @@ class Progress {
   std::string label_;
   int64_t total_;
   int64_t done_ = 0;
+  int64_t resumed_at_ = 0;
   bool terminal_;
   bool enabled_;
   Clock::duration interval_;

@@ -11,6 +11,7 @@
 #include "prune2to4/evaluation.h"
 #include "prune2to4/mask.h"
 #include "prune2to4/table.h"
+#include "prune2to4/training_report.h"
 
 namespace prune2to4 {
 
@@ -55,8 +56,9 @@ struct FileReport {
   std::string sha256;
 };
 
-// Everything `prune` says about a run. The JSON form is versioned (configs/report.schema.json); Markdown and
-// HTML are views of it.
+// Everything `prune` or `finetune` says about a run. The JSON form is versioned (configs/report.schema.json);
+// Markdown and HTML are views of it. With training and no layer selected it is a report of `finetune`, whose
+// views for people leave the layers out.
 struct Report {
   static constexpr int kVersion = 1;
   std::vector<std::string> command;  // argv
@@ -67,6 +69,7 @@ struct Report {
   std::optional<FileReport> output;  // none in a dry run
   std::vector<LayerReport> layers;
   std::optional<ProbeReport> probe;      // none in a dry run
+  std::vector<TrainingRun> training;     // none without --train
   std::optional<Evaluation> evaluation;  // of the dense, the masked and the packed model, in this order
   std::vector<std::string> warnings;
   std::vector<std::pair<std::string, double>> seconds;  // by stage, in order
@@ -90,10 +93,13 @@ std::string report_json(
     const Report& report);  // pretty-printed, ends with a newline; NaN and infinity are null
 std::string report_markdown(const Report& report);
 std::string report_html(const Report& report);  // one file, inline CSS and SVG, no script
+// A picture of all runs as a file of its own: loss, learning rate, and F1 after each epoch when there are
+// scores.
+std::string training_plot(const std::vector<TrainingRun>& runs);
 // kCsv: one column a field, raw numbers; otherwise fewer columns, for people.
 Table layer_table(const Report& report, Format format);
-// What goes to stdout: for text and Markdown a short summary with the layer table, CSV the table, JSON the
-// report.
+// What goes to stdout: for text and Markdown a short summary with the layer table, CSV the table (of
+// `finetune`: of the epochs), JSON the report.
 std::string report_summary(const Report& report, Format format);
 
 // Writes <stem>.report.html, .md and .json, the JSON last: its presence means that all is complete.

@@ -44,6 +44,13 @@ class SpanSearch {
   // Logits of one window, [its length]. Throws Error(kModel) naming the window when one is NaN.
   void add(int64_t window, const float* start_logits, const float* end_logits);
 
+  // Everything found so far, for import_found() of another search over the same data with the same options:
+  // when each has part of the windows, the one that imports the others' has what it would have found in all
+  // of them.
+  std::string export_found() const;
+  // Throws Error(kData) when it is of other data.
+  void import_found(std::string_view found);
+
   // Text of the answer; empty when the example has no span, or when SQuAD 2.0's null score wins.
   std::string answer(int64_t example) const;
   // Best first, each with another text range.

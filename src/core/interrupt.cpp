@@ -12,6 +12,8 @@ namespace {
 std::atomic<int> received{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
+thread_local int held = 0;
+
 extern "C" void on_signal(int signal) {
   if (received.exchange(signal) != 0) ::_exit(128 + signal);
 }
@@ -33,8 +35,13 @@ void install_signal_handlers() {
   set_action(SIGPIPE, SIG_IGN);
 }
 
+HeldInterrupts::HeldInterrupts() { ++held; }
+HeldInterrupts::~HeldInterrupts() { --held; }
+
+bool interrupted() { return received.load() != 0; }
+
 void throw_if_interrupted() {
-  if (const int signal = received.load(); signal != 0) throw Interrupted(signal);
+  if (const int signal = received.load(); signal != 0 && held == 0) throw Interrupted(signal);
 }
 
 }  // namespace prune2to4

@@ -168,8 +168,13 @@ std::string bound_reason(const Json& schema, const Json& value) {
 }
 
 std::string type_reason(const Json& schema, const Json& value) {
+  const Json type = schema.value("type", Json(""));
+  std::string wanted;
+  for (const Json& name : type.is_array() ? type : Json::array({type})) {
+    wanted += (wanted.empty() ? "" : " or ") + with_article(name.get<std::string>());
+  }
   const std::string found = (value.is_string() ? "the string " : "") + shown(value);
-  return "must be " + with_article(schema.value("type", "")) + "; found " + found;
+  return "must be " + wanted + "; found " + found;
 }
 
 // valijson's description in other words, from the schema and the value.

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <span>
+#include <type_traits>
 
 #include "prune2to4/error.h"
 
@@ -51,6 +53,29 @@ void top_tokens(std::span<const float> logits, std::span<const int32_t> offsets,
   }
 }
 
+static_assert(std::is_trivially_copyable_v<AnswerSpan>, "spans travel as their bytes");
+
+template <typename T>
+void append(std::string& bytes, const T& value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+
+[[noreturn]] void fail_other_data(const TokenizedSquad& data) {
+  throw Error(
+      ExitStatus::kData, "ranks",
+      data.file() + " is not the file that another rank answers; give all ranks the same data and options");
+}
+
+// Takes the first bytes of `found`.
+template <typename T>
+T take(std::string_view& found, const TokenizedSquad& data) {
+  T value;
+  if (found.size() < sizeof(T)) fail_other_data(data);
+  std::memcpy(&value, found.data(), sizeof(T));
+  found.remove_prefix(sizeof(T));
+  return value;
+}
+
 }  // namespace
 
 SpanSearch::SpanSearch(const TokenizedSquad& data, const SpanOptions& options, size_t kept)
@@ -91,6 +116,30 @@ void SpanSearch::add(int64_t window, const float* start_logits, const float* end
              kept_);
     }
   }
+}
+
+std::string SpanSearch::export_found() const {
+  std::string found;
+  append(found, static_cast<uint64_t>(spans_.size()));
+  append(found, static_cast<int64_t>(data_.windows()));
+  for (size_t example = 0; example < spans_.size(); ++example) {
+    append(found, null_spans_[example]);
+    append(found, static_cast<uint64_t>(spans_[example].size()));
+    for (const AnswerSpan& span : spans_[example]) append(found, span);
+  }
+  return found;
+}
+
+void SpanSearch::import_found(std::string_view found) {
+  if (take<uint64_t>(found, data_) != spans_.size() || take<int64_t>(found, data_) != data_.windows())
+    fail_other_data(data_);
+  for (size_t example = 0; example < spans_.size(); ++example) {
+    const auto null = take<AnswerSpan>(found, data_);
+    if (better(null_spans_[example], null)) null_spans_[example] = null;
+    for (auto left = take<uint64_t>(found, data_); left > 0; --left)
+      insert(spans_[example], take<AnswerSpan>(found, data_), kept_);
+  }
+  if (!found.empty()) fail_other_data(data_);
 }
 
 std::string SpanSearch::answer(int64_t example) const {

@@ -2,6 +2,7 @@
 #include "prune2to4/progress.h"
 
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "child_process.h"
 #include "prune2to4/log.h"
@@ -9,6 +10,7 @@
 namespace prune2to4 {
 namespace {
 
+using Catch::Matchers::Contains;
 using Catch::Matchers::Matches;
 using std::chrono::milliseconds;
 
@@ -73,6 +75,29 @@ CATCH_TEST_CASE("an unknown total shows the count alone") {
     progress.advance("x", 7);
   });
   CATCH_CHECK(child.text == "read: 7, x\n");
+}
+
+// A stage of 1,000 steps that has done `steps` of them after some time.
+void slow_stage(int64_t steps, int64_t resumed_at = 0) {
+  Progress progress("train", 1000, milliseconds(0));
+  if (resumed_at > 0) progress.resume_at(resumed_at);
+  std::this_thread::sleep_for(milliseconds(120));
+  progress.advance("loss 1.5", steps);
+}
+
+CATCH_TEST_CASE("the time that is left follows the count once 5 % are done") {
+  CATCH_CHECK_THAT(run_in_child([] { slow_stage(50); }).text,
+                   Matches("train: 50 of 1000, [0-9]+ s left, loss 1\\.5\n"));
+  CATCH_CHECK_THAT(run_in_child([] { slow_stage(50); }, Stderr::kTerminal).text,
+                   Contains("train [#.......................] 50 of 1000, ") && Contains(" s left  loss"));
+  CATCH_CHECK(run_in_child([] { slow_stage(49); }).text == "train: 49 of 1000, loss 1.5\n");
+  CATCH_CHECK(run_in_child([] { slow_stage(1000); }).text == "train: 1000 of 1000, loss 1.5\n");
+}
+
+CATCH_TEST_CASE("what an earlier run did counts, but not for the time that is left") {
+  CATCH_CHECK(run_in_child([] { slow_stage(49, 400); }).text == "train: 449 of 1000, loss 1.5\n");
+  const auto child = run_in_child([] { slow_stage(50, 400); });
+  CATCH_CHECK_THAT(child.text, Matches("train: 450 of 1000, [0-9]+ s left, loss 1\\.5\n"));
 }
 
 CATCH_TEST_CASE("a log message erases the bar first") {

@@ -141,6 +141,39 @@ CATCH_TEST_CASE("a logit that is no number is refused with its window") {
   add(search, 0, peak(7, std::numeric_limits<float>::quiet_NaN()), {});
 }
 
+CATCH_TEST_CASE("searches over parts of the windows are together one over all") {
+  const TokenizedSquad data = small_squad("2.0");
+  std::mt19937 random(3);
+  for (int round = 0; round < 500; ++round) {
+    SpanOptions options;
+    options.n_best = static_cast<size_t>(std::uniform_int_distribution(1, 6)(random));
+    const size_t kept = std::uniform_int_distribution<size_t>(1, options.n_best)(random);
+    SpanSearch whole(data, options, kept);
+    std::vector<SpanSearch> parts(3, SpanSearch(data, options, kept));
+    for (int64_t window = 0; window < data.windows(); ++window) {
+      const Logits start = random_logits(random, 4);
+      const Logits end = random_logits(random, 4);
+      add(whole, window, start, end);
+      add(parts[std::uniform_int_distribution<size_t>(0, 2)(random)], window, start, end);
+    }
+    const std::array<std::string, 2> found{parts[0].export_found(), parts[2].export_found()};
+    for (const std::string& each : found) parts[1].import_found(each);
+    CATCH_REQUIRE(parts[1].export_found() == whole.export_found());
+  }
+}
+
+CATCH_TEST_CASE("what was found in other data is refused") {
+  const TokenizedSquad data = small_squad();
+  SpanSearch search(data, {}, 1);
+  const std::string found = search.export_found();
+  std::string other = found;
+  other[0] = static_cast<char>(other[0] + 1);
+  for (const std::string& bad : {other, found + "x", found.substr(1), std::string()}) {
+    CATCH_CHECK_THROWS_WITH(SpanSearch(data, {}, 1).import_found(bad), Catch::Contains("another rank"));
+  }
+  search.import_found(found);
+}
+
 CATCH_TEST_CASE("kept spans are those that an exhaustive search finds, in any order of windows") {
   const TokenizedSquad data = small_squad("1.1");
   std::mt19937 random(7);

@@ -14,10 +14,10 @@ inline constexpr const char* kHtmlTemplate = R"html(<!DOCTYPE html>
 <style>
 :root { color-scheme: light dark; --bg: #ffffff; --text: #1c2128; --muted: #5c6570; --line: #d8dee4;
   --soft: #f4f6f8; --zeros: #2f7d6b; --dense: #b4bcc6; --stored: #2b66b1; --unpacked: #7d8793;
-  --warn-line: #b7791f; --warn-bg: #fdf6e7; }
+  --run1: #c2571a; --run3: #8a4fa8; --warn-line: #b7791f; --warn-bg: #fdf6e7; }
 @media (prefers-color-scheme: dark) { :root { --bg: #14181d; --text: #e3e8ee; --muted: #9aa5b1;
   --line: #333b45; --soft: #1c2229; --zeros: #53b39c; --dense: #5a6572; --stored: #6ea8ec;
-  --unpacked: #8b96a3; --warn-line: #d6a243; --warn-bg: #2a2418; } }
+  --unpacked: #8b96a3; --run1: #f0935a; --run3: #c08fe0; --warn-line: #d6a243; --warn-bg: #2a2418; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2.5rem 1.5rem 4rem; max-width: 76rem; background: var(--bg); color: var(--text);
   font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
@@ -64,9 +64,18 @@ svg .stored { fill: var(--stored); }
 svg .unpacked { fill: var(--unpacked); }
 svg .f1 { fill: var(--stored); }
 svg .em { fill: var(--zeros); }
+svg .end { text-anchor: end; }
+svg .hair { stroke: var(--line); stroke-width: 1; }
+svg .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+svg .run0 { stroke: var(--stored); } svg .mark0 { fill: var(--stored); }
+svg .run1 { stroke: var(--run1); stroke-dasharray: 7 5; } svg .mark1 { fill: var(--run1); }
+svg .run2 { stroke: var(--zeros); } svg .mark2 { fill: var(--zeros); }
+svg .run3 { stroke: var(--run3); } svg .mark3 { fill: var(--run3); }
+svg .raw { stroke-width: 1; stroke-dasharray: none; opacity: .35; }
 svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 @media print { :root { color-scheme: light; --bg: #fff; --text: #000; --muted: #444; --line: #bbb; --soft: #f2f2f2;
-  --zeros: #2f7d6b; --dense: #b4bcc6; --stored: #2b66b1; --unpacked: #7d8793; --warn-bg: #fff; }
+  --zeros: #2f7d6b; --dense: #b4bcc6; --stored: #2b66b1; --unpacked: #7d8793; --run1: #c2571a; --run3: #8a4fa8;
+  --warn-bg: #fff; }
   body { max-width: none; padding: 0; font-size: 10pt; } h2 { break-after: avoid; }
   tr, .warnings { break-inside: avoid; } .wide { overflow: visible; } svg { min-width: 0; }
   rect { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
@@ -76,17 +85,27 @@ svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 <h1>{{title}}</h1>
 {{#detail}}<p>{{detail}}</p>{{/detail}}
 <p class="muted"><span class="mono">{{model}}</span>, started {{started}}</p>
-<dl class="totals">
+{{#has_totals}}<dl class="totals">
 {{#totals}}<div><dt>{{name}}</dt><dd>{{value}}</dd></div>
 {{/totals}}</dl>
-{{#probe}}<p>{{probe}}</p>
+{{/has_totals}}{{#probe}}<p>{{probe}}</p>
 {{/probe}}{{#has_warnings}}<section class="warnings">
 <h2>Warnings</h2>
 <ul>
 {{#warnings}}<li>{{text}}</li>
 {{/warnings}}</ul>
 </section>
-{{/has_warnings}}{{#evaluation}}<h2>Exact match and F1</h2>
+{{/has_warnings}}{{#training}}<h2>Training</h2>
+{{#runs}}<p>{{sentence}}</p>
+{{#recipe}}<p class="muted">{{recipe}}</p>
+{{/recipe}}{{/runs}}<div class="wide">
+{{{chart}}}</div>
+{{#has_rows}}<div class="wide"><table>
+<thead><tr>{{#head}}<th{{#right}} class="n"{{/right}}>{{title}}</th>{{/head}}</tr></thead>
+<tbody>
+{{#rows}}<tr>{{#cells}}<td class="{{css}}">{{text}}</td>{{/cells}}</tr>
+{{/rows}}</tbody></table></div>
+{{/has_rows}}{{/training}}{{#evaluation}}<h2>Exact match and F1</h2>
 <p>{{sentence}}</p>
 <div class="wide">
 {{{chart}}}</div>

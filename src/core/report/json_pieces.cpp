@@ -8,11 +8,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json mean_json(const std::optional<MeanScore>& mean) {
-  if (!mean) return {};
-  return {{"questions", mean->questions}, {"exact_match", mean->exact_match}, {"f1", mean->f1}};
-}
-
 Json model_json(const ModelScore& model) {
   Json json{{"name", model.name}, {"sha256", text_or_null(model.sha256)}};
   json.update(mean_json(model.score.all));
@@ -31,6 +26,11 @@ nlohmann::ordered_json named_values(const std::vector<std::pair<std::string, std
   Json json = Json::object();
   for (const auto& [name, value] : pairs) json[name] = value;
   return json;
+}
+
+nlohmann::ordered_json mean_json(const std::optional<MeanScore>& mean) {
+  if (!mean) return {};
+  return {{"questions", mean->questions}, {"exact_match", mean->exact_match}, {"f1", mean->f1}};
 }
 
 nlohmann::ordered_json evaluation_object(const Evaluation& evaluation) {

@@ -7,6 +7,8 @@
 #include "core/report/evaluation_chart.h"
 #include "core/report/html_template.h"
 #include "core/report/layer_chart.h"
+#include "core/report/training_chart.h"
+#include "core/report/training_section.h"
 #include "core/report/view.h"
 #include "prune2to4/report.h"
 
@@ -59,8 +61,8 @@ data warnings_data(const Report& report) {
   return list;
 }
 
-data evaluation_data(const Evaluation& evaluation) {
-  const Table table = evaluation_table(evaluation, Format::kText);
+// Sets "head" and "rows" for a table of text cells.
+void set_table(data& view, const Table& table) {
   data head(data::type::list);
   for (const auto& column : table.columns) {
     std::string title = column.title;
@@ -77,10 +79,29 @@ data evaluation_data(const Evaluation& evaluation) {
     }
     rows << data("cells", cells);
   }
-  data view =
-      object({{"sentence", evaluation_sentence(evaluation)}, {"chart", evaluation_chart(evaluation)}});
   view.set("head", head);
   view.set("rows", rows);
+}
+
+data evaluation_data(const Evaluation& evaluation) {
+  data view =
+      object({{"sentence", evaluation_sentence(evaluation)}, {"chart", evaluation_chart(evaluation)}});
+  set_table(view, evaluation_table(evaluation, Format::kText));
+  return view;
+}
+
+data training_data(const std::vector<TrainingRun>& runs) {
+  data view = object({{"chart", training_chart(runs)}});
+  data list(data::type::list);
+  for (size_t i = 0; i < runs.size(); ++i) {
+    data run = object({{"sentence", training_sentence(runs[i])}});
+    if (const auto recipe = recipe_sentence(runs, i); !recipe.empty()) run.set("recipe", recipe);
+    list << run;
+  }
+  view.set("runs", list);
+  const Table table = training_table(runs, Format::kText);
+  view.set("has_rows", !table.rows.empty());
+  set_table(view, table);
   return view;
 }
 
@@ -95,13 +116,16 @@ std::string report_html(const Report& report) {
   // An absent key leaves its section out.
   if (const auto detail = outcome_detail(report); !detail.empty()) view.set("detail", detail);
   if (const auto probe = probe_sentence(report); !probe.empty()) view.set("probe", printable(probe));
+  if (!report.training.empty()) view.set("training", training_data(report.training));
   if (report.evaluation) view.set("evaluation", evaluation_data(*report.evaluation));
   Fields timing;
   for (const auto& [stage, seconds] : report.seconds) timing.emplace_back(stage, format_seconds(seconds));
+  const bool with_layers = !is_finetune(report);
+  view.set("has_totals", with_layers);
   view.set("totals", pairs(totals_rows(report)));
   view.set("has_warnings", !report.warnings.empty());
   view.set("warnings", warnings_data(report));
-  view.set("has_layers", !report.layers.empty());
+  view.set("has_layers", with_layers && !report.layers.empty());
   view.set("layers", layers_data(report));
   view.set("files", files_data(report));
   view.set("has_environment", !report.environment.empty());

@@ -80,6 +80,7 @@ std::string report_json(const Report& report) {
                     {"output", report.output ? file_json(*report.output) : Json()},
                     {"totals", totals_json(report)},
                     {"probe", report.probe ? probe_json(*report.probe) : Json()},
+                    {"training", training_array(report.training)},
                     {"evaluation", report.evaluation ? evaluation_object(*report.evaluation) : Json()},
                     {"warnings", report.warnings},
                     {"layers", layers},

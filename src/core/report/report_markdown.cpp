@@ -2,6 +2,7 @@
 #include "core/printable.h"
 #include "core/report/evaluation_chart.h"
 #include "core/report/evaluation_section.h"
+#include "core/report/training_section.h"
 #include "core/report/view.h"
 #include "prune2to4/report.h"
 
@@ -36,15 +37,21 @@ std::string evaluation_text(const Evaluation& evaluation) {
 std::string report_markdown(const Report& report) {
   std::string text = "# " + outcome_title(report) + "\n";
   if (const auto detail = outcome_detail(report); !detail.empty()) text += "\n" + detail + "\n";
-  text += section("Totals") + pair_table("total", "value", totals_rows(report), true);
-  text += "\n" + render(file_table(report), Format::kMarkdown);
+  const bool with_layers = !is_finetune(report);
+  text += with_layers ? section("Totals") + pair_table("total", "value", totals_rows(report), true) + "\n"
+                      : section("Files");
+  text += render(file_table(report), Format::kMarkdown);
   if (const auto probe = probe_sentence(report); !probe.empty()) {
     text += section("Probe") + escape_markdown(probe) + "\n";
   }
   if (!report.warnings.empty()) text += section("Warnings");
   for (const auto& warning : report.warnings) text += "- " + escape_markdown(warning) + "\n";
+  if (!report.training.empty()) {
+    text += section("Training") + training_section(report.training, Format::kMarkdown);
+  }
   if (report.evaluation) text += evaluation_text(*report.evaluation);
-  text += section("Layers") + render(layer_table(report, Format::kMarkdown), Format::kMarkdown);
+  if (with_layers)
+    text += section("Layers") + render(layer_table(report, Format::kMarkdown), Format::kMarkdown);
   if (!report.environment.empty()) {
     text += section("Environment") + pair_table("part", "value", report.environment, false);
   }

@@ -3,6 +3,7 @@
 
 #include "core/printable.h"
 #include "core/report/evaluation_section.h"
+#include "core/report/training_section.h"
 #include "core/report/view.h"
 #include "prune2to4/report.h"
 
@@ -37,18 +38,22 @@ Table raw_layer_table(const Report& report) {
   return table;
 }
 
-// The outcome, the layers, the totals, the probe and the evaluation, as text or Markdown.
+std::string layers_and_totals(const Report& report, Format format) {
+  Table sums{{{"totals"}, {"", true}}, {}};
+  for (const auto& [name, value] : totals_rows(report)) sums.rows.push_back({name, value});
+  return "\n" + render(layer_table(report, format), format) + "\n" + render(sums, format);
+}
+
+// The outcome, the layers, the totals, the probe, the training and the evaluation, as text or Markdown.
 std::string summary(const Report& report, Format format) {
   const auto plain = [&](const std::string& text) {
     return format == Format::kMarkdown ? escape_markdown(text) : printable(text);
   };
   const std::string detail = outcome_detail(report);
   std::string text = plain(outcome_title(report) + "." + (detail.empty() ? "" : " " + detail)) + "\n";
-  text += "\n" + render(layer_table(report, format), format);
-  Table sums{{{"totals"}, {"", true}}, {}};
-  for (const auto& [name, value] : totals_rows(report)) sums.rows.push_back({name, value});
-  text += "\n" + render(sums, format);
+  if (!is_finetune(report)) text += layers_and_totals(report, format);
   if (const auto probe = probe_sentence(report); !probe.empty()) text += "\n" + plain(probe) + "\n";
+  if (!report.training.empty()) text += "\n" + training_section(report.training, format);
   if (report.evaluation) text += "\n" + evaluation_section(*report.evaluation, format);
   return text;
 }
@@ -81,7 +86,9 @@ std::string report_summary(const Report& report, Format format) {
     case Format::kMarkdown:
       return summary(report, format);
     case Format::kCsv:
-      return render(layer_table(report, Format::kCsv), Format::kCsv);
+      return render(is_finetune(report) ? training_table(report.training, Format::kCsv)
+                                        : layer_table(report, Format::kCsv),
+                    Format::kCsv);
     case Format::kJson:
       return report_json(report);
   }

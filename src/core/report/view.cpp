@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/printable.h"
+#include "core/report/training_section.h"
 
 namespace prune2to4 {
 namespace {
@@ -15,6 +16,21 @@ bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) ==
 
 std::string layers_of(int64_t count) {
   return std::to_string(count) + (count == 1 ? " linear layer" : " linear layers");
+}
+
+// Empty without a finite loss and without scores.
+std::string finetune_detail(const TrainingRun& run) {
+  std::string text;
+  if (const auto loss = loss_change(run)) {
+    text = "The loss went from " + fixed(loss->first, 3) + " to " + fixed(loss->last, 3);
+  }
+  const auto scored = std::find_if(run.epochs.rbegin(), run.epochs.rend(),
+                                   [](const TrainingEpoch& epoch) { return epoch.score.has_value(); });
+  if (scored != run.epochs.rend()) {
+    text += (text.empty() ? "F1 is " : "; F1 is ") + fixed(scored->score->f1, 2) + " after epoch " +
+            std::to_string(scored->epoch);
+  }
+  return text.empty() ? "" : text + ".";
 }
 
 std::string quote_shell(const std::string& argument) {
@@ -41,7 +57,10 @@ std::string outcome_name(LayerReport::Outcome outcome) {
   return "unknown";
 }
 
+bool is_finetune(const Report& report) { return !report.training.empty() && totals(report).selected == 0; }
+
 std::string outcome_title(const Report& report) {
+  if (is_finetune(report)) return "Fine-tuned for " + training_length(report.training[0]);
   const ReportTotals sum = totals(report);
   const std::string count = sum.packed == 0 ? "None" : std::to_string(sum.packed);
   return count + " of " + layers_of(sum.linear_layers) +
@@ -49,6 +68,7 @@ std::string outcome_title(const Report& report) {
 }
 
 std::string outcome_detail(const Report& report) {
+  if (is_finetune(report)) return finetune_detail(report.training[0]);
   const ReportTotals sum = totals(report);
   if (sum.packed == 0) return report.dry_run ? "Dry run: nothing was written." : "";
   const std::string sizes = "from " + format_bytes(sum.dense_bytes) + " to " +

@@ -13,7 +13,11 @@ namespace prune2to4 {
 
 std::string outcome_name(LayerReport::Outcome outcome);  // "dense", "masked", "packed"
 
+// Whether it is a report of `finetune`: training, and no layer selected.
+bool is_finetune(const Report& report);
+
 // "36 of 37 linear layers packed to 2:4", and a sentence on their bytes (empty when none is packed).
+// Of `finetune`: "Fine-tuned for 3 epochs", and a sentence on loss and F1.
 std::string outcome_title(const Report& report);
 std::string outcome_detail(const Report& report);
 

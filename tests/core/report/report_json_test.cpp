@@ -31,15 +31,18 @@ CATCH_TEST_CASE("every kind of report follows the schema") {
   CATCH_CHECK_NOTHROW(check_schema(document_of(sample_report())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(hostile_report())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(scored_report())));
+  CATCH_CHECK_NOTHROW(check_schema(document_of(trained_report())));
+  CATCH_CHECK_NOTHROW(check_schema(document_of(finetune_report())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(dry_report())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(report_without_probe())));
   CATCH_CHECK_NOTHROW(check_schema(document_of(Report{})));
 }
 
 CATCH_TEST_CASE("the schema refuses keys it does not know, lacking keys and other versions") {
-  const json good = document_of(scored_report());
+  const json good = document_of(trained_report());
   for (const char* place : {"", "/input", "/totals", "/probe", "/layers/0", "/layers/0/mask", "/timing/0",
-                            "/evaluation", "/evaluation/models/0"}) {
+                            "/evaluation", "/evaluation/models/0", "/training/0", "/training/0/data",
+                            "/training/0/points/0", "/training/0/epochs/1"}) {
     json extra = good;
     extra[json::json_pointer(place)]["unknown"] = 1;
     CATCH_CHECK_THROWS_AS(check_schema(extra), Error);

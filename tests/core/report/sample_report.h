@@ -5,6 +5,7 @@
 
 #include "prune2to4/report.h"
 #include "sample_evaluation.h"
+#include "sample_training.h"
 
 namespace prune2to4 {
 
@@ -55,6 +56,10 @@ inline Report hostile_report() {
   report.input.name = "</title><script>.pt";
   report.command = {"prune2to4", "it's </code>"};
   report.evaluation = hostile_evaluation_report().evaluation;
+  report.training = {sample_run("<b>{{name}}\x1b[0m\xff|")};
+  report.training[0].data = "</title><script>\n# x.safetensors";
+  report.training[0].engine = "</desc><img src=x>";
+  report.training[0].teacher = "`a`|b";
   return report;
 }
 
@@ -62,6 +67,29 @@ inline Report hostile_report() {
 inline Report scored_report() {
   Report report = sample_report();
   report.evaluation = sample_evaluation();
+  return report;
+}
+
+// With the runs of `prune --train --control`.
+inline Report trained_report() {
+  Report report = scored_report();
+  report.training = {sample_run("sparse"), sample_run("dense + same budget")};
+  report.training[1].epochs[0].sparsity = 0;
+  report.training[1].epochs[1].sparsity = 0;
+  return report;
+}
+
+// As `finetune` gives it.
+inline Report finetune_report() {
+  Report report;
+  report.command = {"prune2to4", "finetune", "model.pt", "--train", "train.safetensors"};
+  report.started = "2025-01-02T03:04:05Z";
+  report.input = {"model.pt", 2048, std::string(64, 'a')};
+  report.output = FileReport{"model.tuned.pt", 2048, std::string(64, 'b')};
+  report.layers = {sample_layer("bert.layer.0.weight", LayerReport::Outcome::kDense)};
+  report.training = {sample_run("dense")};
+  for (auto& epoch : report.training[0].epochs) epoch.sparsity = 0;
+  report.seconds = {{"load", 0.5}, {"train", 8}};
   return report;
 }
 
