@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks that the parts of src/ include one another in one direction only, and that libraries stay where they belong.
 
-The order is core < sparse < ops < model < runtime < eval, bench < train < commands < main. A part includes public
-headers (include/prune2to4/*.h) of its own or an earlier part, and the headers in its own folder; nobody else's.
+The order is core < sparse < ops < model < dist < runtime < eval, bench < train < commands, cuda < main. A part includes
+public headers (include/prune2to4/*.h) of its own or an earlier part, and the headers in its own folder; nobody else's.
 A public header belongs to the part whose folder holds the .cpp of the same name, or to what HEADER_PARTS says.
 
     check_includes.py [--root DIR]              prints "file:line: reason" for each violation; exits 1 if any
@@ -18,8 +18,8 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 
-RANKS = {"core": 0, "sparse": 1, "ops": 2, "model": 3, "runtime": 4, "eval": 5, "bench": 5, "train": 6,
-         "commands": 7, "main": 8}
+RANKS = {"core": 0, "sparse": 1, "ops": 2, "model": 3, "dist": 4, "runtime": 5, "eval": 6, "bench": 6, "train": 7,
+         "commands": 8, "cuda": 8, "main": 9}
 # Public headers without a .cpp of their name; and two that sparse implements, but whose plain data (options, sizes of
 # the packed form) core reads and writes.
 HEADER_PARTS = {"api": "core", "error": "core", "mask": "core", "packed_matrix": "core", "model": "model",
@@ -186,6 +186,8 @@ SELF_TEST_FILES = {
     "src/ops/packed.cpp": '#include "kernel.h"\n#include <spdlog/spdlog.h>\n#include "prune2to4/packed.h"\n',
     "src/ops/kernel.h": "\n",
     "src/model/load.cpp": '#include <CLI/CLI.hpp>\n',                                      # CLI11 outside commands
+    "src/dist/ranks.cpp": '#include "cuda/nccl.h"\n',                                      # later part
+    "src/cuda/nccl.h": '#include "prune2to4/packed.h"\n',
     "src/eval/f1.cpp": '#include "bench/timer.h"\n',                                       # eval and bench are peers
     "src/bench/timer.h": "\n",
     "src/main.cpp": '#include <CLI/CLI.hpp>\n#include "prune2to4/packed.h"\n',
@@ -193,7 +195,7 @@ SELF_TEST_FILES = {
 SELF_TEST_FOUND = {
     "include/prune2to4/mask.h:1", "include/prune2to4/packed.h:1", "include/prune2to4/orphan.h:1",
     "src/core/log.cpp:1", "src/core/table.cpp:1", "src/core/log_sink.h:1", "src/sparse/mask.cpp:2",
-    "src/ops/packed.cpp:2", "src/model/load.cpp:1", "src/eval/f1.cpp:1",
+    "src/ops/packed.cpp:2", "src/model/load.cpp:1", "src/dist/ranks.cpp:1", "src/eval/f1.cpp:1",
 }
 
 

@@ -10,5 +10,5 @@ case "${1:-}" in
   *) echo "usage: scripts/format.sh [--check]" >&2; exit 2 ;;
 esac
 
-git ls-files -z --cached --others --exclude-standard -- '*.h' '*.cpp' '*.cu' |
+git ls-files -z --cached --others --exclude-standard -- '*.h' '*.cpp' '*.cu' '*.cuh' |
   xargs -0 --no-run-if-empty clang-format "${mode[@]}" --style=file

@@ -10,7 +10,7 @@ max_lines=300
 # Fails, naming them, when sources are longer than max_lines.
 check_lengths() {
   git ls-files -z --cached --others --exclude-standard -- \
-    '*.h' '*.cpp' '*.cu' '*.py' '*.sh' '*.bash' '*.bats' '*.cmake' CMakeLists.txt '*/CMakeLists.txt' |
+    '*.h' '*.cpp' '*.cu' '*.cuh' '*.py' '*.sh' '*.bash' '*.bats' '*.cmake' CMakeLists.txt '*/CMakeLists.txt' |
     xargs -0 awk -v max="$max_lines" '
       FNR == max + 1 { print FILENAME ": more than " max " lines"; long = 1 }
       END { exit long }'

@@ -7,6 +7,7 @@
 
 #include "prune2to4/atomic_file.h"
 #include "prune2to4/batches.h"
+#include "prune2to4/comm.h"
 #include "prune2to4/evaluation.h"
 #include "prune2to4/runner.h"
 #include "prune2to4/span_search.h"
@@ -17,6 +18,7 @@ struct EvaluateOptions {
   SpanOptions spans;
   BatchLimits batches;
   bool keep_n_best = false;  // all n_best spans of each example, not only the best
+  Comm* comm = nullptr;      // shares the batches, and every rank has all answers; nullptr: this rank has all
 };
 
 // What one model answered.
@@ -36,10 +38,11 @@ struct Questions {
 };
 Questions choose_questions(const TokenizedSquad& data, int64_t limit);
 
-// Every batch goes through every runner, all on one kind of device; on the CPU each thread has a batch of its
-// own, so that answers do not depend on the number of threads (at::get_num_threads). Throws Error: kData when
-// the data does not fit a model (an id beyond its vocabulary, a window longer than its positions or than the
-// length its trace has wired in), what Runner::run and SpanSearch::add throw, and Interrupted after a signal.
+// Every batch goes through every runner, all on one kind of device; with several ranks each takes its share
+// of the batches. On the CPU each thread has a batch of its own, so that answers do not depend on the number
+// of threads (at::get_num_threads). Throws Error: kData when the data does not fit a model (an id beyond its
+// vocabulary, a window longer than its positions or than the length its trace has wired in), what
+// Runner::run, SpanSearch::add and Comm throw, and Interrupted after a signal.
 std::vector<ModelAnswers> evaluate(const std::vector<Runner*>& runners, const Questions& questions,
                                    const EvaluateOptions& options);
 

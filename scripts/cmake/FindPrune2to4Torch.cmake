@@ -5,6 +5,9 @@
 # In:   PRUNE2TO4_TORCH_ROOT  a folder with include/ and lib/ (a wheel's torch/ or an unpacked LibTorch archive);
 #                             where unset: .venv of the source tree, then what `python3 -c "import torch"` finds
 # Out:  prune2to4::torch      imported target (torch_cpu, c10)
+#       prune2to4::torch_cuda imported target (torch_cuda, c10_cuda, the CUDA runtime, NCCL), where this LibTorch has
+#                             CUDA and the headers are there: in NVIDIA's wheels beside it, else in a toolkit.
+#                             Prune2to4Torch_CUDA_MISSING says what else is missing
 #       Prune2to4Torch_VERSION, Prune2to4Torch_CUDA_VERSION, Prune2to4Torch_CUSPARSELT_VERSION ("none": not there)
 
 if(NOT PRUNE2TO4_TORCH_ROOT)
@@ -62,4 +65,47 @@ if(Prune2to4Torch_FOUND AND NOT TARGET prune2to4::torch)
     set_target_properties(prune2to4::${_name} PROPERTIES IMPORTED_LOCATION "${_lib}/lib${_name}.so")
     target_link_libraries(prune2to4::torch INTERFACE prune2to4::${_name})
   endforeach()
+endif()
+
+# The CUDA part. Sets Prune2to4Torch_CUDA_MISSING in the caller's scope: empty when nothing is.
+function(_prune2to4_find_cuda torch_lib)
+  set(nvidia "${PRUNE2TO4_TORCH_ROOT}/../nvidia")
+  string(REGEX MATCH "^[0-9]+" major "${Prune2to4Torch_CUDA_VERSION}")
+  set(runtime_names "libcudart.so.${major}" "libcudart.so")
+  # cuSOLVER's header, too, which ATen's CUDA headers include.
+  find_path(PRUNE2TO4_CUDA_INCLUDE_DIR cusolverDn.h
+    HINTS "${nvidia}/cu${major}/include" "$ENV{CUDA_HOME}/include" PATHS "/usr/local/cuda/include")
+  find_library(PRUNE2TO4_CUDA_RUNTIME NAMES ${runtime_names} NAMES_PER_DIR
+    HINTS "${nvidia}/cu${major}/lib" "${torch_lib}" "$ENV{CUDA_HOME}/lib64" PATHS "/usr/local/cuda/lib64")
+  find_path(PRUNE2TO4_NCCL_INCLUDE_DIR nccl.h HINTS "${nvidia}/nccl/include")
+  find_library(PRUNE2TO4_NCCL_LIBRARY NAMES libnccl.so.2 libnccl.so NAMES_PER_DIR
+    HINTS "${nvidia}/nccl/lib" "${torch_lib}")
+  mark_as_advanced(PRUNE2TO4_CUDA_INCLUDE_DIR PRUNE2TO4_CUDA_RUNTIME PRUNE2TO4_NCCL_INCLUDE_DIR PRUNE2TO4_NCCL_LIBRARY)
+  set(missing "")
+  foreach(name CUDA_INCLUDE_DIR CUDA_RUNTIME NCCL_INCLUDE_DIR NCCL_LIBRARY)
+    if(NOT PRUNE2TO4_${name})
+      list(APPEND missing PRUNE2TO4_${name})
+    endif()
+  endforeach()
+  if(NOT EXISTS "${torch_lib}/libtorch_cuda.so")
+    set(missing "libtorch_cuda.so")
+  endif()
+  set(Prune2to4Torch_CUDA_MISSING "${missing}" PARENT_SCOPE)
+endfunction()
+
+if(Prune2to4Torch_FOUND AND NOT TARGET prune2to4::torch_cuda)
+  _prune2to4_find_cuda("${_lib}")
+  if(NOT Prune2to4Torch_CUDA_MISSING)
+    foreach(_name torch_cuda c10_cuda)
+      add_library(prune2to4::lib${_name} SHARED IMPORTED)
+      set_target_properties(prune2to4::lib${_name} PROPERTIES IMPORTED_LOCATION "${_lib}/lib${_name}.so")
+    endforeach()
+    add_library(prune2to4::torch_cuda INTERFACE IMPORTED)
+    target_include_directories(prune2to4::torch_cuda SYSTEM INTERFACE
+      "${PRUNE2TO4_CUDA_INCLUDE_DIR}" "${PRUNE2TO4_NCCL_INCLUDE_DIR}")
+    # libtorch_cuda.so registers its kernels when it is loaded, whether or not a symbol of it is used.
+    target_link_libraries(prune2to4::torch_cuda INTERFACE prune2to4::torch
+      "-Wl,--push-state,--no-as-needed" prune2to4::libtorch_cuda prune2to4::libc10_cuda "-Wl,--pop-state"
+      "${PRUNE2TO4_CUDA_RUNTIME}" "${PRUNE2TO4_NCCL_LIBRARY}")
+  endif()
 endif()

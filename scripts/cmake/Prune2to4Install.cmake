@@ -13,6 +13,10 @@ target_link_options(prune2to4_ops INTERFACE "LINKER:--no-as-needed")
 set(_package "${CMAKE_INSTALL_LIBDIR}/cmake/prune2to4")
 install(TARGETS prune2to4 RUNTIME)
 install(TARGETS prune2to4_ops EXPORT prune2to4 LIBRARY)
+if(TARGET prune2to4_cuda)
+  set_target_properties(prune2to4_cuda PROPERTIES INSTALL_RPATH "$ORIGIN;${PRUNE2TO4_TORCH_ROOT}/lib")
+  install(TARGETS prune2to4_cuda LIBRARY)
+endif()
 install(FILES
   "${CMAKE_SOURCE_DIR}/include/prune2to4/api.h"
   "${CMAKE_SOURCE_DIR}/include/prune2to4/mask.h"

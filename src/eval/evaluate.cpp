@@ -53,9 +53,36 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+int64_t count_windows(const std::vector<std::vector<int64_t>>& batches) {
+  size_t count = 0;
+  for (const auto& batch : batches) count += batch.size();
+  return static_cast<int64_t>(count);
+}
+
+// Those that this rank asks. They come longest first: taken in turn, the shares are alike.
+std::vector<std::vector<int64_t>> share(std::vector<std::vector<int64_t>> batches, const Comm* comm) {
+  if (comm == nullptr) return batches;
+  std::vector<std::vector<int64_t>> mine;
+  for (auto index = static_cast<size_t>(comm->rank()); index < batches.size();
+       index += static_cast<size_t>(comm->size())) {
+    mine.push_back(std::move(batches[index]));
+  }
+  return mine;
+}
+
+// Every rank learns what the others found.
+void gather(std::vector<ModelAnswers>& answers, Comm& comm) {
+  for (ModelAnswers& each : answers) {
+    const std::vector<std::string> found = comm.all_gather(each.spans.export_found());
+    for (size_t rank = 0; rank < found.size(); ++rank) {
+      if (static_cast<int>(rank) != comm.rank()) each.spans.import_found(found[rank]);
+    }
+  }
+}
+
 void answer(const std::vector<Runner*>& runners, const Questions& questions,
             const std::vector<std::vector<int64_t>>& batches, std::vector<ModelAnswers>& answers) {
-  Progress progress("evaluate", questions.windows);
+  Progress progress("evaluate", count_windows(batches));
   std::mutex mutex;  // of progress and answers
   const int threads = runners.front()->device().is_cpu() ? at::get_num_threads() : kFeeders;
   for_each_index(batches.size(), threads, [&](size_t index) {
@@ -119,7 +146,9 @@ std::vector<ModelAnswers> evaluate(const std::vector<Runner*>& runners, const Qu
          0});
   }
   const auto start = Clock::now();
-  answer(runners, questions, plan_batches(questions.data, questions.windows, limits), answers);
+  const auto batches = plan_batches(questions.data, questions.windows, limits);
+  answer(runners, questions, share(batches, options.comm), answers);
+  if (options.comm != nullptr) gather(answers, *options.comm);
   share_time(seconds_since(start), answers);
   for (ModelAnswers& each : answers) score(questions, each);
   return answers;

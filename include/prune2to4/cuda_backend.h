@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "prune2to4/comm.h"
+
+namespace prune2to4 {
+
+// Work of a GPU, recorded once and repeated without the host's part of it. It reads and writes the same
+// memory each time; random numbers go on as they would outside.
+class CapturedWork {
+ public:
+  virtual ~CapturedWork() = default;
+  virtual void replay() = 0;
+};
+
+// out = residual + dropout(x); y = layer_norm(out) * weight + bias. Everything [rows, width] in fp16 or bf16
+// but `mean` and `rstd`, fp32 [rows]; `weight` and `bias` fp32 [width]. Leading dimensions count as rows;
+// width is a multiple of 8, at most 8192. The share dropped is the nearest multiple of 1 / 65536.
+struct DropoutAddNorm {
+  at::Tensor y;
+  at::Tensor out;
+  at::Tensor mean;
+  at::Tensor rstd;
+  // int64 [2] on the GPU: seed and offset of the mask, which the backward pass makes again. Undefined without
+  // dropout.
+  at::Tensor rng;
+};
+
+struct DropoutAddNormGradients {
+  at::Tensor x;  // with the mask of dropout; without, the same tensor as `residual`
+  at::Tensor residual;
+  at::Tensor weight;  // fp32 [width]
+  at::Tensor bias;    // fp32 [width]
+  at::Tensor x_sum;   // fp32 [width]: the sum of `x` over the rows, gradient of the bias that made x
+};
+
+// What needs LibTorch's CUDA part: in libprune2to4_cuda.so beside the program, loaded when a GPU is used.
+class CudaBackend {
+ public:
+  virtual ~CudaBackend() = default;
+
+  // Calls `work` once while what it queues on the GPU is recorded on a side stream; nothing of it runs before
+  // replay(). The same work must have run before without capture, and no graph of autograd may be left of
+  // that. What was allocated in it lives as long as the result; all captures share one pool: what one has
+  // computed holds until another is replayed. Throws what `work` throws, and c10::Error when something in it
+  // cannot be recorded (it waits for the GPU, or for the default stream); one may go on without capture then.
+  virtual std::unique_ptr<CapturedWork> capture(at::Device device, const std::function<void()>& work) = 0;
+
+  // Tensors go over NCCL; texts and numbers, and what starts NCCL, over `host`.
+  virtual std::unique_ptr<Comm> nccl(std::unique_ptr<WatchedComm> host, at::Device device) = 0;
+
+  virtual void set_device(at::Device device) = 0;  // of this thread
+  virtual void synchronize(at::Device device) = 0;
+  virtual void reset_peak_bytes(at::Device device) = 0;
+  virtual int64_t peak_bytes(at::Device device) = 0;  // that LibTorch's allocator had in use at once
+  virtual std::string device_name(at::Device device) = 0;
+  virtual bool has_bf16(at::Device device) = 0;
+
+  // Whether the kernels below are there: they need nvcc when the program is built.
+  virtual bool has_kernels() const = 0;
+  virtual DropoutAddNorm dropout_add_norm(const at::Tensor& x, const at::Tensor& residual,
+                                          const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                                          double dropout) = 0;
+  virtual DropoutAddNormGradients dropout_add_norm_backward(const at::Tensor& dy,
+                                                            const DropoutAddNorm& forward,
+                                                            const at::Tensor& weight, double dropout) = 0;
+  // dx = dy * gelu'(x), exact (erf), and the sum of dx over the rows, fp32 [width].
+  virtual std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::Tensor& x) = 0;
+  // The sum of x [rows, width] over the rows, fp32 [width].
+  virtual at::Tensor column_sum(const at::Tensor& x) = 0;
+};
+
+// Loads it once. Throws Error(kDevice) "[device] ..." when the program was built without it.
+CudaBackend& cuda_backend();
+
+}  // namespace prune2to4

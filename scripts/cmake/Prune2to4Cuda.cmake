@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# Finds out whether the kernels of src/cuda/kernels can be compiled.
+#
+# In:   PRUNE2TO4_CUDA_KERNELS  AUTO: with nvcc where it is there and as new as LibTorch's CUDA; ON: an error when it is
+#                               not; OFF: without them, which has_kernels() tells
+# Out:  PRUNE2TO4_HAVE_KERNELS, and language CUDA where it is true
+
+set(PRUNE2TO4_CUDA_KERNELS AUTO CACHE STRING "Compile the CUDA kernels: AUTO, ON or OFF")
+set_property(CACHE PRUNE2TO4_CUDA_KERNELS PROPERTY STRINGS AUTO ON OFF)
+set(PRUNE2TO4_HAVE_KERNELS OFF)
+if(PRUNE2TO4_CUDA_KERNELS)
+  set(CMAKE_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual")
+  set(CMAKE_CUDA_FLAGS_RELEASE "-O3 -DNDEBUG")
+  if(PRUNE2TO4_CUDA_KERNELS STREQUAL "AUTO")
+    include(CheckLanguage)
+    check_language(CUDA)
+  endif()
+  if(CMAKE_CUDA_COMPILER OR NOT PRUNE2TO4_CUDA_KERNELS STREQUAL "AUTO")
+    enable_language(CUDA)
+    string(REGEX MATCH "^[0-9]+" _torch "${Prune2to4Torch_CUDA_VERSION}")
+    string(REGEX MATCH "^[0-9]+" _nvcc "${CMAKE_CUDA_COMPILER_VERSION}")
+    if(_torch STREQUAL _nvcc)
+      set(PRUNE2TO4_HAVE_KERNELS ON)
+    elseif(NOT PRUNE2TO4_CUDA_KERNELS STREQUAL "AUTO")
+      message(FATAL_ERROR "nvcc is of CUDA ${_nvcc}, LibTorch of CUDA ${_torch}: set CUDACXX to the latter's nvcc, or "
+                          "PRUNE2TO4_CUDA_KERNELS to OFF")
+    endif()
+  endif()
+endif()
+if(NOT PRUNE2TO4_HAVE_KERNELS)
+  message(STATUS "No CUDA kernels of our own: no nvcc of CUDA ${Prune2to4Torch_CUDA_VERSION}, or not wanted")
+endif()

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/Context.h>
+#include <ATen/cuda/CUDAContextLight.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAGuard.h>
+
+#include "cuda/capture.h"
+#include "cuda/fused.h"
+#include "cuda/nccl_comm.h"
+#include "prune2to4/cuda_backend.h"
+
+namespace prune2to4 {
+namespace {
+
+using c10::cuda::CUDACachingAllocator::getDeviceStats;
+using c10::cuda::CUDACachingAllocator::resetPeakStats;
+
+class Backend final : public CudaBackend {
+ public:
+  std::unique_ptr<CapturedWork> capture(at::Device device, const std::function<void()>& work) override {
+    return capture_work(device, work);
+  }
+
+  std::unique_ptr<Comm> nccl(std::unique_ptr<WatchedComm> host, at::Device device) override {
+    return make_nccl_comm(std::move(host), device);
+  }
+
+  void set_device(at::Device device) override { c10::cuda::set_device(device.index()); }
+
+  void synchronize(at::Device device) override {
+    const c10::cuda::CUDAGuard guard(device);
+    c10::cuda::device_synchronize();
+  }
+
+  void reset_peak_bytes(at::Device device) override {
+    at::globalContext().lazyInitDevice(at::kCUDA);
+    resetPeakStats(device.index());
+  }
+
+  int64_t peak_bytes(at::Device device) override {
+    at::globalContext().lazyInitDevice(at::kCUDA);
+    constexpr auto kAll = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    return getDeviceStats(device.index()).allocated_bytes[kAll].peak;
+  }
+
+  std::string device_name(at::Device device) override {
+    return at::cuda::getDeviceProperties(device.index())->name;
+  }
+
+  bool has_bf16(at::Device device) override {
+    return at::cuda::getDeviceProperties(device.index())->major >= 8;
+  }
+
+  bool has_kernels() const override { return fused::available(); }
+
+  DropoutAddNorm dropout_add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                                  const at::Tensor& bias, double epsilon, double dropout) override {
+    return fused::dropout_add_norm(x, residual, weight, bias, epsilon, dropout);
+  }
+
+  DropoutAddNormGradients dropout_add_norm_backward(const at::Tensor& dy, const DropoutAddNorm& forward,
+                                                    const at::Tensor& weight, double dropout) override {
+    return fused::dropout_add_norm_backward(dy, forward, weight, dropout);
+  }
+
+  std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::Tensor& x) override {
+    return fused::gelu_backward(dy, x);
+  }
+
+  at::Tensor column_sum(const at::Tensor& x) override { return fused::column_sum(x); }
+};
+
+}  // namespace
+}  // namespace prune2to4
+
+extern "C" __attribute__((visibility("default"))) prune2to4::CudaBackend* prune2to4_cuda_backend() {
+  static prune2to4::Backend backend;
+  return &backend;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda/fused.h"
+
+#include <ATen/cuda/CUDAContextLight.h>
+#include <ATen/cuda/CUDAGeneratorImpl.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <cmath>
+#include <limits>
+#include <mutex>
+
+#include "cuda/kernels/kernels.h"
+
+namespace prune2to4::fused {
+namespace {
+
+// Contiguous and on a 16-byte boundary, as `dtype` on `device`.
+at::Tensor aligned(const at::Tensor& tensor, const char* name, at::Device device, at::ScalarType dtype) {
+  TORCH_CHECK(tensor.device() == device && tensor.scalar_type() == dtype, "[kernels] ", name, " is ",
+              tensor.scalar_type(), " on ", tensor.device(), "; ", dtype, " on ", device, " is needed");
+  at::Tensor dense = tensor.contiguous();
+  return reinterpret_cast<uintptr_t>(dense.const_data_ptr()) % 16 == 0 ? dense : dense.clone();
+}
+
+kernels::Matrix matrix_of(const at::Tensor& x) {
+  TORCH_CHECK(x.is_cuda() && (x.scalar_type() == at::kHalf || x.scalar_type() == at::kBFloat16), "[kernels] ",
+              x.scalar_type(), " on ", x.device(), "; float16 or bfloat16 on a GPU is needed");
+  const int64_t width = x.dim() > 0 ? x.size(-1) : 0;
+  TORCH_CHECK(width > 0 && width % kernels::kVectorWidth == 0 && width <= kernels::kMaxWidth,
+              "[kernels] width ", width, "; a multiple of ", kernels::kVectorWidth, " up to ",
+              kernels::kMaxWidth, " is needed");
+  const int64_t rows = x.numel() / width;
+  TORCH_CHECK(rows <= std::numeric_limits<int>::max(), "[kernels] ", rows, " rows are too many");
+  return {x.scalar_type() == at::kHalf ? kernels::Type::kHalf : kernels::Type::kBFloat16, rows,
+          static_cast<int>(width)};
+}
+
+at::Tensor weight_like(const at::Tensor& tensor, const char* name, const at::Tensor& x) {
+  TORCH_CHECK(tensor.numel() == x.size(-1), "[kernels] ", name, " has ", tensor.numel(),
+              " elements for width ", x.size(-1));
+  return aligned(tensor, name, x.device(), at::kFloat);
+}
+
+at::Tensor matrix_like(const at::Tensor& tensor, const char* name, const at::Tensor& x) {
+  TORCH_CHECK(tensor.sizes() == x.sizes(), "[kernels] ", name, " is ", tensor.sizes(), ", not ", x.sizes());
+  return aligned(tensor, name, x.device(), x.scalar_type());
+}
+
+at::Tensor floats(at::IntArrayRef sizes, const at::Tensor& beside) {
+  return at::empty(sizes, beside.options().dtype(at::kFloat));
+}
+
+int multiprocessors(at::Device device) {
+  return at::cuda::getDeviceProperties(device.index())->multiProcessorCount;
+}
+
+kernels::Dropout dropout_of(double dropout) {
+  TORCH_CHECK(dropout >= 0 && dropout < 1, "[kernels] dropout ", dropout, "; 0 to less than 1 is needed");
+  const double dropped = std::round(dropout * 65536);
+  return {static_cast<uint32_t>(dropped), static_cast<float>(1 / (1 - dropout))};
+}
+
+kernels::RandomState next_random_state() {
+  auto* generator = at::get_generator_or_default<at::CUDAGeneratorImpl>(
+      std::nullopt, at::cuda::detail::getDefaultCUDAGenerator());
+  const std::lock_guard<std::mutex> lock(generator->mutex_);
+  const at::PhiloxCudaState state = generator->philox_cuda_state(kernels::kRandomNumbers);
+  if (state.captured_) return {state.seed_.ptr, state.offset_.ptr, 0, state.offset_intragraph_};
+  return {nullptr, nullptr, state.seed_.val, state.offset_.val};
+}
+
+}  // namespace
+
+bool available() { return true; }
+
+DropoutAddNorm dropout_add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                                const at::Tensor& bias, double epsilon, double dropout) {
+  const c10::cuda::CUDAGuard device(x.device());
+  const kernels::Matrix matrix = matrix_of(x);
+  const at::Tensor dense_x = aligned(x, "x", x.device(), x.scalar_type());
+  const at::Tensor dense_residual = matrix_like(residual, "residual", x);
+  const at::Tensor dense_weight = weight_like(weight, "weight", x);
+  const at::Tensor dense_bias = weight_like(bias, "bias", x);
+  DropoutAddNorm result{at::empty_like(dense_x),
+                        at::empty_like(dense_x),
+                        floats({matrix.rows}, x),
+                        floats({matrix.rows}, x),
+                        {}};
+  kernels::ForwardArguments arguments;
+  arguments.dropout = dropout_of(dropout);
+  if (matrix.rows == 0) return result;
+  if (arguments.dropout.dropped != 0) {
+    result.rng = at::empty({2}, x.options().dtype(at::kLong));
+    arguments.rng = result.rng.mutable_data_ptr<int64_t>();
+    arguments.random = next_random_state();
+  }
+  arguments.matrix = matrix;
+  arguments.x = dense_x.const_data_ptr();
+  arguments.residual = dense_residual.const_data_ptr();
+  arguments.weight = dense_weight.const_data_ptr<float>();
+  arguments.bias = dense_bias.const_data_ptr<float>();
+  arguments.epsilon = static_cast<float>(epsilon);
+  arguments.y = result.y.mutable_data_ptr();
+  arguments.out = result.out.mutable_data_ptr();
+  arguments.mean = result.mean.mutable_data_ptr<float>();
+  arguments.rstd = result.rstd.mutable_data_ptr<float>();
+  C10_CUDA_CHECK(kernels::dropout_add_norm(arguments, c10::cuda::getCurrentCUDAStream()));
+  return result;
+}
+
+DropoutAddNormGradients dropout_add_norm_backward(const at::Tensor& dy, const DropoutAddNorm& forward,
+                                                  const at::Tensor& weight, double dropout) {
+  const c10::cuda::CUDAGuard device(dy.device());
+  const kernels::Matrix matrix = matrix_of(dy);
+  const at::Tensor dense_dy = aligned(dy, "dy", dy.device(), dy.scalar_type());
+  const at::Tensor out = matrix_like(forward.out, "out", dy);
+  const at::Tensor dense_weight = weight_like(weight, "weight", dy);
+  if (matrix.rows == 0) {
+    const auto zeros = [&] { return at::zeros({matrix.width}, dy.options().dtype(at::kFloat)); };
+    return {at::empty_like(dense_dy), at::empty_like(dense_dy), zeros(), zeros(), zeros()};
+  }
+  kernels::BackwardArguments arguments;
+  arguments.dropout = dropout_of(dropout);
+  const bool drops = arguments.dropout.dropped != 0;
+  TORCH_CHECK(!drops || forward.rng.defined(), "[kernels] dropout ", dropout,
+              " of a forward pass without dropout");
+  DropoutAddNormGradients result;
+  result.residual = at::empty_like(dense_dy);
+  result.x = drops ? at::empty_like(dense_dy) : result.residual;
+  result.weight = floats({matrix.width}, dy);
+  result.bias = floats({matrix.width}, dy);
+  result.x_sum = floats({matrix.width}, dy);
+  const int processors = multiprocessors(dy.device());
+  const at::Tensor partial_sums =
+      floats({3, kernels::backward_partials(matrix, processors), matrix.width}, dy);
+  arguments.matrix = matrix;
+  arguments.dy = dense_dy.const_data_ptr();
+  arguments.out = out.const_data_ptr();
+  arguments.mean = forward.mean.const_data_ptr<float>();
+  arguments.rstd = forward.rstd.const_data_ptr<float>();
+  arguments.weight = dense_weight.const_data_ptr<float>();
+  arguments.rng = drops ? forward.rng.const_data_ptr<int64_t>() : nullptr;
+  arguments.dx = result.x.mutable_data_ptr();
+  arguments.dresidual = result.residual.mutable_data_ptr();
+  arguments.partial_sums = partial_sums.mutable_data_ptr<float>();
+  arguments.sums[0] = result.weight.mutable_data_ptr<float>();
+  arguments.sums[1] = result.bias.mutable_data_ptr<float>();
+  arguments.sums[2] = result.x_sum.mutable_data_ptr<float>();
+  C10_CUDA_CHECK(
+      kernels::dropout_add_norm_backward(arguments, processors, c10::cuda::getCurrentCUDAStream()));
+  return result;
+}
+
+namespace {
+
+at::Tensor sum_columns(kernels::ColumnArguments& arguments, const at::Tensor& dy) {
+  arguments.matrix = matrix_of(dy);
+  const int64_t width = arguments.matrix.width;
+  if (arguments.matrix.rows == 0) return at::zeros({width}, dy.options().dtype(at::kFloat));
+  const int processors = multiprocessors(dy.device());
+  at::Tensor sum = floats({width}, dy);
+  const at::Tensor partial_sums = floats({kernels::column_partials(arguments.matrix, processors), width}, dy);
+  arguments.dy = dy.const_data_ptr();
+  arguments.partial_sums = partial_sums.mutable_data_ptr<float>();
+  arguments.sum = sum.mutable_data_ptr<float>();
+  C10_CUDA_CHECK(kernels::column_sum(arguments, processors, c10::cuda::getCurrentCUDAStream()));
+  return sum;
+}
+
+}  // namespace
+
+std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::Tensor& x) {
+  const c10::cuda::CUDAGuard device(x.device());
+  const at::Tensor dense_dy = matrix_like(dy, "dy", x);
+  const at::Tensor dense_x = aligned(x, "x", x.device(), x.scalar_type());
+  at::Tensor dx = at::empty_like(dense_x);
+  kernels::ColumnArguments arguments;
+  arguments.x = dense_x.const_data_ptr();
+  arguments.dx = dx.mutable_data_ptr();
+  at::Tensor sum = sum_columns(arguments, dense_dy);
+  return {dx, sum};
+}
+
+at::Tensor column_sum(const at::Tensor& x) {
+  const c10::cuda::CUDAGuard device(x.device());
+  kernels::ColumnArguments arguments;
+  return sum_columns(arguments, aligned(x, "x", x.device(), x.scalar_type()));
+}
+
+}  // namespace prune2to4::fused

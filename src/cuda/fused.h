@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <utility>
+
+#include "prune2to4/cuda_backend.h"
+
+// The kernels of cuda/kernels on tensors; see CudaBackend. Without nvcc no_kernels.cpp stands for them.
+namespace prune2to4::fused {
+
+bool available();
+DropoutAddNorm dropout_add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                                const at::Tensor& bias, double epsilon, double dropout);
+DropoutAddNormGradients dropout_add_norm_backward(const at::Tensor& dy, const DropoutAddNorm& forward,
+                                                  const at::Tensor& weight, double dropout);
+std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::Tensor& x);
+at::Tensor column_sum(const at::Tensor& x);
+
+}  // namespace prune2to4::fused
