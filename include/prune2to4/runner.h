@@ -5,17 +5,22 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "prune2to4/text_batch.h"
 
 namespace prune2to4 {
 
-// Float32 [batch, length] on the CPU, contiguous: one logit a token.
+// Floating [batch, length]: one logit a token.
 struct SpanLogits {
   at::Tensor start;
   at::Tensor end;
 };
+
+// Start and end logits among what `forward` returned: the first two [batch, length], or one [batch, length,
+// 2].
+std::optional<SpanLogits> find_logits(const c10::IValue& output, at::IntArrayRef shape);
 
 // A dense or sparse question-answering model, ready to run on a device.
 class Runner {
@@ -31,8 +36,8 @@ class Runner {
   int64_t fixed_batch() const { return fixed_batch_; }
   int64_t fixed_length() const { return fixed_length_; }
 
-  // Thread-safe. Throws Error: kModel when forward fails, kData for ids that the model cannot look up,
-  // kDevice when memory ends.
+  // Float32 and contiguous on the CPU. Thread-safe. Throws Error: kModel when forward fails, kData for ids
+  // that the model cannot look up, kDevice when memory ends.
   SpanLogits run(const TextBatch& batch);
 
  private:

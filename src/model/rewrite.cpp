@@ -120,6 +120,29 @@ void follow_input_device(Graph& graph) {
   }
 }
 
+// Inlining leaves in each node the calls that led to it, with pointers to the functions of a model that may
+// be gone when an error's message reads them.
+void forget_functions(Graph& graph) {
+  static const torch::jit::CompilationUnit* const kUnit = [] {
+    auto* unit = new torch::jit::CompilationUnit;
+    unit->create_function("forward", std::make_shared<Graph>());
+    return unit;
+  }();
+  torch::jit::Function* function = kUnit->get_functions().front();
+  for_each_node(graph.block(), [&](Node* node) {
+    const auto calls = node->callstack();
+    if (!calls) return;
+    const auto ranges = (*calls)->vec();
+    torch::jit::InlinedCallStackPtr copy;
+    for (auto each = ranges.rbegin(); each != ranges.rend(); ++each) {
+      const torch::jit::SourceRange& range = std::get<1>(*each);
+      copy = copy ? c10::make_intrusive<torch::jit::InlinedCallStack>(copy, function, range)
+                  : c10::make_intrusive<torch::jit::InlinedCallStack>(function, range);
+    }
+    node->setCallStack(copy);
+  });
+}
+
 void add_method(Module& module, const std::string& name, const std::shared_ptr<Graph>& graph,
                 const c10::FunctionSchema& schema) {
   const auto& type = module.type();
@@ -148,6 +171,7 @@ Module InlinedModel::rewrite(const std::map<std::string, c10::IValue>& packed, a
     replace_linears(*graph, packed_type);
     follow_input_device(*graph);
     torch::jit::EliminateDeadCode(graph);
+    forget_functions(*graph);
     graph->lint();
     add_method(result, name, graph, module_.get_method(name).function().getSchema());
   }

@@ -25,17 +25,6 @@ bool is_logits(const at::Tensor& tensor, at::IntArrayRef shape) {
 
 at::Tensor on_host(const at::Tensor& logits) { return logits.to(at::kCPU, at::kFloat).contiguous(); }
 
-// Start and end logits among forward's outputs: the first two [batch, length], or one [batch, length, 2].
-std::optional<SpanLogits> find_logits(const c10::IValue& output, at::IntArrayRef shape) {
-  std::vector<at::Tensor> found;
-  for (const at::Tensor& tensor : output_tensors(output)) {
-    if (is_logits(tensor, shape)) found.push_back(tensor);
-    if (is_logits(tensor, {shape[0], shape[1], 2})) found = {tensor.select(-1, 0), tensor.select(-1, 1)};
-    if (found.size() == 2) return SpanLogits{on_host(found[0]), on_host(found[1])};
-  }
-  return std::nullopt;
-}
-
 // The interpreter turns LibTorch's own exceptions into std::runtime_error: only their text is left.
 [[noreturn]] void rethrow(const std::string& name, const std::string& reason) {
   const auto says = [&](const char* what) { return reason.find(what) != std::string::npos; };
@@ -66,6 +55,16 @@ torch::jit::Module moved(torch::jit::Module module, at::Device device, bool trus
 
 }  // namespace
 
+std::optional<SpanLogits> find_logits(const c10::IValue& output, at::IntArrayRef shape) {
+  std::vector<at::Tensor> found;
+  for (const at::Tensor& tensor : output_tensors(output)) {
+    if (is_logits(tensor, shape)) found.push_back(tensor);
+    if (is_logits(tensor, {shape[0], shape[1], 2})) found = {tensor.select(-1, 0), tensor.select(-1, 1)};
+    if (found.size() == 2) return SpanLogits{found[0], found[1]};
+  }
+  return std::nullopt;
+}
+
 Runner::Runner(std::string name, torch::jit::Module model, at::Device device)
     : name_(std::move(name)), model_(std::move(model)), device_(device), limits_(text_limits(model_)) {
   learn_shapes();
@@ -88,7 +87,7 @@ SpanLogits Runner::forward(const TextBatch& batch) {
                     ": forward gives no start and end logits, [batch, length] each; is it a "
                     "question-answering model?");
   }
-  return *logits;
+  return {on_host(logits->start), on_host(logits->end)};
 }
 
 SpanLogits Runner::run(const TextBatch& batch) {

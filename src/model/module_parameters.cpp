@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune2to4/module_parameters.h"
+
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include <algorithm>
+#include <set>
+
+#include "model/graph_walk.h"
+
+namespace prune2to4 {
+namespace {
+
+bool same_memory(const at::Tensor& a, const at::Tensor& b) {
+  return a.defined() && b.defined() && a.const_data_ptr() == b.const_data_ptr() && a.numel() == b.numel();
+}
+
+}  // namespace
+
+std::vector<NamedTensor> forward_parameters(const torch::jit::Module& module) {
+  std::set<Attribute> read;
+  const auto graph = module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  for_each_node(graph->block(), [&](torch::jit::Node* node) {
+    for (const torch::jit::Value* input : node->inputs()) {
+      if (const auto attribute = read_attribute(input, module)) read.insert(*attribute);
+    }
+  });
+  std::set<std::string> read_names;
+  for (const auto& [attribute, name] : tensor_names(module)) {
+    if (read.contains(attribute)) read_names.insert(name);
+  }
+  std::vector<NamedTensor> parameters;
+  for (const auto& parameter : module.named_parameters()) {
+    const at::Tensor& tensor = parameter.value;
+    if (!read_names.contains(parameter.name) || !tensor.is_floating_point()) continue;
+    const bool known = std::any_of(parameters.begin(), parameters.end(),
+                                   [&](const NamedTensor& each) { return same_memory(each.tensor, tensor); });
+    if (!known) parameters.push_back({parameter.name, tensor});
+  }
+  return parameters;
+}
+
+void set_parameters(torch::jit::Module& module, const std::vector<NamedTensor>& parameters) {
+  const auto names = tensor_names(module);
+  for (const NamedTensor& parameter : parameters) {
+    at::Tensor old;
+    for (const auto& [attribute, name] : names) {
+      if (name == parameter.name) old = attribute.first->getAttr(attribute.second).toTensor();
+    }
+    for (const auto& [attribute, name] : names) {
+      const at::Tensor tensor = attribute.first->getAttr(attribute.second).toTensor();
+      if (same_memory(tensor, old)) attribute.first->setAttr(attribute.second, parameter.tensor);
+    }
+  }
+}
+
+}  // namespace prune2to4
