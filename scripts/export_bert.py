@@ -6,8 +6,9 @@
     export_bert.py bert-base OUT.pt --random     random weights, no network
 
 forward(input_ids, attention_mask[, token_type_ids]) returns (start_logits, end_logits), all [batch, length]; the
-ids are int64, the logits of the chosen dtype. The traced module is compared with the model itself on another batch
-before anything is written. Exit status: 0 written, 2 wrong arguments, 4 the model, 5 reading or writing files.
+ids are int64, the logits of the chosen dtype. A pretrained encoder without a question-answering head gets a random one,
+to be fine-tuned. The traced module is compared with the model itself on another batch before anything is written. Exit
+status: 0 written, 2 wrong arguments, 4 the model, 5 reading or writing files.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--fixed-length", type=int, metavar="N",
                         help="trace and check for sequences of N tokens only: for a model that traces for one length")
     parser.add_argument("--random", action="store_true", help="random weights from the config alone")
-    parser.add_argument("--seed", type=int, default=0, help="of the random weights (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of random weights and of a new head (default: 0)")
     options = parser.parse_args(arguments)
     if options.fixed_length is not None and options.fixed_length < 1:
         parser.error("--fixed-length: N must be at least 1")
@@ -128,11 +129,28 @@ def load_model(config, dtype, options: argparse.Namespace):
         options.model, config=config, dtype=dtype, attn_implementation=options.attention,
         local_files_only=looks_like_folder(options.model), output_loading_info=True)
     missing = sorted(information["missing_keys"])
-    if missing:
-        architecture = ", ".join(getattr(config, "architectures", None) or ["unknown"])
+    if not missing:
+        return model
+    architecture = ", ".join(getattr(config, "architectures", None) or ["unknown"])
+    if any(name.startswith(f"{model.base_model_prefix}.") for name in missing):
         raise ExportError(MODEL, f"{options.model}: no {options.task} model, it is {architecture} and lacks "
-                                 f"{', '.join(missing[:4])}; fine-tune it first, or use --task auto")
+                                 f"{', '.join(missing[:4])}; give one that has all weights of its encoder")
+    start_head(model, missing, options.seed)
+    print(f"[export] {options.model}: {architecture} without {', '.join(missing)}: these are random (--seed "
+          f"{options.seed}); fine-tune the model before you use it", file=sys.stderr)
     return model
+
+
+def start_head(model, names: list[str], seed: int) -> None:
+    """As transformers starts linear layers, and the same for each dtype and version."""
+    import torch
+    generator = torch.Generator().manual_seed(seed)
+    deviation = getattr(model.config, "initializer_range", 0.02)
+    with torch.no_grad():
+        for name in names:
+            parameter = model.get_parameter(name)
+            start = torch.zeros(parameter.shape)
+            parameter.copy_(start if parameter.dim() < 2 else start.normal_(0, deviation, generator=generator))
 
 
 def input_names(model) -> list[str]:
