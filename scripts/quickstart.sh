@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # From a fresh clone to a pruned model and its F1: installs what is missing, builds build/prune2to4, prunes a small
-# BERT and asks it questions before and after.
+# BERT, trains it under the masks, and asks it questions before and after.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -9,15 +9,17 @@ step "Set up"
 scripts/setup.sh
 configure_and_build release
 
-step "Tokenize tests/data/tiny_squad/dev.json (400 questions in SQuAD's format)"
+step "Tokenize tests/data/tiny_squad (questions in SQuAD's format)"
 folder=build/quickstart
 mkdir -p "$folder"
-.venv/bin/python scripts/tokenize_squad.py tests/data/tiny_squad/dev.json "$folder/dev.safetensors" \
-  --tokenizer tests/data/tiny_squad
+for part in train dev; do
+  .venv/bin/python scripts/tokenize_squad.py "tests/data/tiny_squad/$part.json" "$folder/$part.safetensors" \
+    --tokenizer tests/data/tiny_squad
+done
 
-step "Prune tests/data/tiny_bert.pt (a BERT with 2 layers, trained to answer such questions) to 2:4"
+step "Prune tests/data/tiny_bert.pt (a BERT with 2 layers, trained to answer such questions) to 2:4, and fine-tune it"
 cp tests/data/tiny_bert.pt "$folder/tiny_bert.pt"
-build/prune2to4 prune "$folder/tiny_bert.pt" --eval "$folder/dev.safetensors"
+build/prune2to4 prune "$folder/tiny_bert.pt" --train "$folder/train.safetensors" --eval "$folder/dev.safetensors"
 
 step "Done"
 cat <<END

@@ -9,6 +9,7 @@
 
 #include "prune2to4/span_search.h"
 #include "prune2to4/table.h"
+#include "prune2to4/training_options.h"
 
 namespace prune2to4 {
 
@@ -29,11 +30,25 @@ struct PruneOptions {
   uint64_t seed = 0;            // of the batch they are compared on
   std::string eval;             // tokenized file: F1 of the dense, masked and packed model; empty: no
   int64_t eval_limit = 0;       // ask only the first so many questions; 0: all
+  TrainingOptions training;     // under the masks
   bool save_settings = false;   // write prune2to4.json, which `eval` without a model reads
   bool dry_run = false;         // list layers, shapes and bytes; write nothing
   bool allow_nonfinite = false;
   bool trust_model = false;
   std::vector<std::string> command;  // argv, for the report
+};
+
+struct FinetuneOptions {
+  OutputOptions results;
+  std::string model;
+  std::string output;  // empty: MODEL.finetuned.pt
+  std::string device = "auto";
+  TrainingOptions training;
+  uint64_t seed = 0;
+  std::string eval;  // tokenized file: F1 and EM before, after each epoch and at the end; empty: no
+  int64_t eval_limit = 0;
+  bool trust_model = false;
+  std::vector<std::string> command;
 };
 
 struct InspectOptions {
@@ -65,6 +80,7 @@ struct EvalOptions {
 
 // Results go to `out`, messages to stderr. Errors: see error.h.
 void run_prune(const PruneOptions& options, std::ostream& out);
+void run_finetune(const FinetuneOptions& options, std::ostream& out);
 void run_inspect(const InspectOptions& options, std::ostream& out);
 void run_eval(const EvalOptions& options,
               std::ostream& out);  // a missed gate is Error(kGate), after the results

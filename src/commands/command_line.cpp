@@ -20,7 +20,8 @@ void set_log_level(const OutputOptions& options) {
   const auto chosen = app.get_subcommands();
   if (chosen.empty() && argc > 1 && argv[1][0] != '-') {
     throw Error(ExitStatus::kUsage, "usage",
-                std::string("there is no command '") + argv[1] + "'; the commands are eval, inspect, prune");
+                std::string("there is no command '") + argv[1] +
+                    "'; the commands are eval, finetune, inspect, prune");
   }
   const std::string help =
       chosen.empty() ? "prune2to4 --help" : "prune2to4 " + chosen.front()->get_name() + " --help";
@@ -48,7 +49,9 @@ int run_command_line(int argc, const char* const* argv, std::ostream& out) {
   PruneOptions prune;
   InspectOptions inspect;
   EvalOptions eval;
+  FinetuneOptions finetune;
   setup_prune(app, prune);
+  setup_finetune(app, finetune);
   setup_eval(app, eval);
   setup_inspect(app, inspect);
   try {
@@ -62,6 +65,10 @@ int run_command_line(int argc, const char* const* argv, std::ostream& out) {
     prune.command.assign(argv, argv + argc);
     set_log_level(prune.results);
     run_prune(prune, out);
+  } else if (app.got_subcommand("finetune")) {
+    finetune.command.assign(argv, argv + argc);
+    set_log_level(finetune.results);
+    run_finetune(finetune, out);
   } else if (app.got_subcommand("eval")) {
     eval.command.assign(argv, argv + argc);
     read_settings_file(*app.get_subcommand("eval"), eval);

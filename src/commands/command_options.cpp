@@ -13,9 +13,6 @@ const char* const kExitStatuses =
     "6 training diverged, 7 device, 130/143 interrupted.\n"
     "Each long option can also be set as PRUNE2TO4_<OPTION>, as in PRUNE2TO4_DEVICE=cpu.";
 
-namespace {
-
-// An option that the environment can set too: "--allow-nonfinite" by PRUNE2TO4_ALLOW_NONFINITE.
 CLI::Option* from_environment(CLI::Option* option) {
   std::string name = "PRUNE2TO4_" + option->get_lnames().front();
   for (char& letter : name) letter = letter == '-' ? '_' : static_cast<char>(std::toupper(letter));
@@ -44,6 +41,8 @@ void add_output_options(CLI::App& command, OutputOptions& options) {
   from_environment(quiet->group("Results"));
   from_environment(verbose->group("Results")->excludes(quiet));
 }
+
+namespace {
 
 CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
                         const std::vector<std::string>& choices, const std::string& description) {
@@ -93,8 +92,11 @@ void setup_prune(CLI::App& app, PruneOptions& options) {
                        "Where the models are compared and evaluated: auto, cpu or cuda[:N] [auto]")
           ->type_name("NAME"));
   add_evaluation(*command, options, dry_run);
+  add_training_options(*command, options.training);
+  command->get_option("--train")->excludes(dry_run);
   from_environment(
-      command->add_option("--seed", options.seed, "Of the batch they are compared on [0]")->type_name("N"));
+      command->add_option("--seed", options.seed, "Of training and of the batch they are compared on [0]")
+          ->type_name("N"));
   from_environment(
       command->add_flag("--allow-nonfinite", options.allow_nonfinite, "Accept NaN and infinity in weights"));
   from_environment(command->add_flag("--trust-model", options.trust_model,

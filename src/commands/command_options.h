@@ -13,8 +13,15 @@ extern const char* const kExitStatuses;
 
 // Each adds its sub-command to `app`; parsing fills `options`.
 void setup_prune(CLI::App& app, PruneOptions& options);
+void setup_finetune(CLI::App& app, FinetuneOptions& options);
 void setup_inspect(CLI::App& app, InspectOptions& options);
 void setup_eval(CLI::App& app, EvalOptions& options);
+
+// An option that the environment can set too: "--allow-nonfinite" by PRUNE2TO4_ALLOW_NONFINITE.
+CLI::Option* from_environment(CLI::Option* option);
+
+void add_output_options(CLI::App& command, OutputOptions& options);
+void add_training_options(CLI::App& command, TrainingOptions& options);
 
 // Gives options that neither a flag nor the environment set the values of the settings file, checked as on
 // the command line. Throws Error(kUsage) naming file and option.

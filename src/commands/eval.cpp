@@ -10,9 +10,9 @@
 #include "commands/clock.h"
 #include "commands/evaluation_data.h"
 #include "commands/gates.h"
+#include "commands/training.h"
 #include "prune2to4/atomic_file.h"
 #include "prune2to4/commands.h"
-#include "prune2to4/device.h"
 #include "prune2to4/error.h"
 #include "prune2to4/log.h"
 
@@ -27,7 +27,9 @@ struct OutputFiles {
   std::optional<AtomicFile> n_best;
   std::optional<AtomicFile> json;
 
-  explicit OutputFiles(const EvalOptions& options) {
+  // Nothing is opened unless `writes`.
+  OutputFiles(const EvalOptions& options, bool writes) {
+    if (!writes) return;
     if (!options.predictions.empty()) predictions.emplace(options.predictions);
     if (!options.n_best.empty()) n_best.emplace(options.n_best);
     if (!options.results.export_json.empty()) json.emplace(options.results.export_json);
@@ -62,9 +64,9 @@ void check_options(const EvalOptions& options) {
   }
 }
 
-EvaluateOptions evaluate_options(const EvalOptions& options, at::Device device) {
-  const int64_t tokens = options.batch_tokens > 0 ? options.batch_tokens : default_batch_tokens(device);
-  return {options.spans, {tokens, options.batch_size}, !options.n_best.empty()};
+EvaluateOptions evaluate_options(const EvalOptions& options, const Ranks& ranks) {
+  const int64_t tokens = options.batch_tokens > 0 ? options.batch_tokens : default_batch_tokens(ranks.device);
+  return {options.spans, {tokens, options.batch_size}, !options.n_best.empty(), ranks.comm.get()};
 }
 
 Baseline checked_baseline(const std::string& path, const EvaluationData& data) {
@@ -135,9 +137,10 @@ void print(const EvaluationReport& report, const OutputOptions& results, OutputF
 
 void eval(const EvalOptions& options, std::ostream& out) {
   check_options(options);
-  const at::Device device = resolve_device(options.device);
+  const Ranks ranks = join_ranks(options.device);
+  const at::Device device = ranks.device;
   if (options.threads > 0) at::set_num_threads(options.threads);
-  OutputFiles files(options);
+  OutputFiles files(options, ranks.first());
   EvaluationReport report;
   report.command = options.command;
   report.started = utc_now();
@@ -160,7 +163,7 @@ void eval(const EvalOptions& options, std::ostream& out) {
   }
 
   report.warnings = warnings(options, models, compared, report.evaluation.data.version);
-  const EvaluateOptions how = evaluate_options(options, device);
+  const EvaluateOptions how = evaluate_options(options, ranks);
   report.settings = settings(options, device, how.batches);
   std::vector<Runner*> runners;
   for (Runner& runner : models.runners) runners.push_back(&runner);
@@ -172,8 +175,10 @@ void eval(const EvalOptions& options, std::ostream& out) {
   const auto& scores = report.evaluation.models;
   if (dense > 0) baseline = Baseline{scores[dense].score.all.f1, scores[dense].name, report.evaluation.data};
   report.gates = check_gates(options, scores[0].score.all, baseline);
-  write_files(questions, answers[0], files);
-  print(report, options.results, files, out);
+  if (ranks.first()) {
+    write_files(questions, answers[0], files);
+    print(report, options.results, files, out);
+  }
   throw_missed(report.gates);
 }
 

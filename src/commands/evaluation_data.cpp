@@ -39,9 +39,9 @@ EvaluationData EvaluationInput::describe() const {
 }
 
 ModelScore evaluate_stage(const std::string& name, const torch::jit::Module& model, at::Device device,
-                          const Questions& questions) {
+                          const Questions& questions, Comm* comm) {
   Runner runner(name, model, device);
-  const auto answers = evaluate({&runner}, questions, {{}, {default_batch_tokens(device), 0}, false});
+  const auto answers = evaluate({&runner}, questions, {{}, {default_batch_tokens(device), 0}, false, comm});
   return model_score(name, "", answers.front());
 }
 

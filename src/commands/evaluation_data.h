@@ -33,7 +33,7 @@ class EvaluationInput {
 
 // A model that exists in memory only, on `device`: a stage of pruning.
 ModelScore evaluate_stage(const std::string& name, const torch::jit::Module& model, at::Device device,
-                          const Questions& questions);
+                          const Questions& questions, Comm* comm);
 
 ModelScore model_score(const std::string& name, const std::string& sha256, const ModelAnswers& answers);
 

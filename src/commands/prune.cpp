@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <c10/util/Exception.h>
-#include <torch/csrc/jit/frontend/error_report.h>
-
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <optional>
 
 #include "commands/clock.h"
 #include "commands/evaluation_data.h"
-#include "commands/provenance.h"
-#include "prune2to4/atomic_file.h"
+#include "commands/model_files.h"
+#include "commands/stages.h"
+#include "commands/training.h"
 #include "prune2to4/commands.h"
-#include "prune2to4/device.h"
 #include "prune2to4/error.h"
-#include "prune2to4/interrupt.h"
 #include "prune2to4/layer_config.h"
 #include "prune2to4/log.h"
 #include "prune2to4/probe.h"
@@ -27,68 +22,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where a run writes; checked before any work is done.
-struct Outputs {
-  fs::path model;
-  fs::path report;  // without ".report.json"; empty beside a device or a pipe
-};
-
-Outputs choose_outputs(const PruneOptions& options) {
-  const fs::path input = options.model;
-  fs::path model = options.output;
-  if (model.empty()) {
-    model = input.parent_path() / input.stem();
-    model += ".2to4.pt";
-  }
-  std::error_code ignored;
-  if (fs::equivalent(model, input, ignored)) {
-    throw Error(ExitStatus::kUsage, "prune", "--output is the model itself; name another file");
-  }
-  fs::path report = model;
-  if (report.extension() == ".pt") report.replace_extension();
-  if (fs::exists(model, ignored) && !fs::is_regular_file(model, ignored)) report.clear();
-  return {model, report};
-}
-
 // What prune2to4.json says already, with the model and data of this run.
-Settings updated_settings(const PruneOptions& options, const Outputs& outputs) {
+Settings updated_settings(const PruneOptions& options, const fs::path& output) {
   Settings settings;
   std::error_code ignored;
   if (fs::exists(Settings::kFileName, ignored)) settings = read_settings(Settings::kFileName);
-  settings.model = outputs.model.string();
+  settings.model = output.string();
   if (!options.eval.empty()) settings.commands["eval"]["data"] = options.eval;
   return settings;
-}
-
-// Seconds of each stage, into the report.
-class Stages {
- public:
-  explicit Stages(Report& report) : report_(report) {}
-  void done(const std::string& stage) {
-    const auto now = std::chrono::steady_clock::now();
-    const double seconds = std::chrono::duration<double>(now - last_).count();
-    report_.seconds.emplace_back(stage, seconds);
-    log::debug(stage + ": " + format_number(seconds, 3) + " s");
-    last_ = now;
-    throw_if_interrupted();
-  }
-
- private:
-  Report& report_;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
-Archive read_archive(const PruneOptions& options, Report& report) {
-  Archive archive = Archive::read(options.model);
-  gate_archive(archive, options.trust_model);
-  report.input = {fs::path(options.model).filename().string(), static_cast<int64_t>(archive.bytes().size()),
-                  archive.sha256()};
-  if (const int64_t count = unverified_records(archive); count > 0) {
-    report.warnings.push_back(
-        std::to_string(count) +
-        " record(s) of the archive carry no checksum, so damage to them cannot be seen");
-  }
-  return archive;
 }
 
 std::vector<LayerChoice> choose(const InlinedModel& model, const LayerConfig& config) {
@@ -152,93 +93,149 @@ ProbeReport compare(const torch::jit::Module& sparse, const Probe& probe, at::De
   return report;
 }
 
-void write_model(const torch::jit::Module& sparse, const fs::path& path, const ExtraRecords& extra,
-                 AtomicFile& file, Report& report) {
-  const std::string sha256 = save_model(sparse, extra, file);
-  throw_if_interrupted();
-  file.commit();
-  report.output = {path.filename().string(), static_cast<int64_t>(file.size()), sha256};
+// The weights that are held under masks, each once.
+std::vector<PrunedWeight> pruned_weights(const std::vector<LayerReport>& layers) {
+  std::vector<PrunedWeight> pruned;
+  for (const LayerReport& layer : layers) {
+    if (layer.mask && layer.shares_with.empty()) pruned.push_back({layer.name, *layer.mask});
+  }
+  return pruned;
 }
 
-void print(const Report& report, const OutputOptions& results, std::ostream& out) {
-  for (const std::string& warning : report.warnings) log::warn(warning);
-  if (!results.export_json.empty()) write_text_file(results.export_json, report_json(report));
-  out << report_summary(report, results.format);
-}
+// One run of the command, stage by stage.
+class PruneRun {
+ public:
+  explicit PruneRun(const PruneOptions& options)
+      : options_(options),
+        output_(choose_output(options.output, options.model, ".2to4.pt", "prune")),
+        ranks_(join_ranks(options.dry_run ? "cpu" : options.device)),
+        config_(options.config.empty() ? default_layer_config() : read_layer_config(options.config)),
+        stages_(report_) {
+    // Opened first, so that a place that cannot be written is known before the work is done.
+    if (!options.dry_run && ranks_.first()) file_.emplace(output_);
+    if (options.save_settings) settings_ = updated_settings(options, output_);
+    if (!options.eval.empty()) questions_.emplace(options.eval, options.eval_limit);
+    if (!options.training.data.empty()) training_.emplace(options.training, options.seed, ranks_, output_);
+    report_.command = options.command;
+    report_.started = utc_now();
+    report_.dry_run = options.dry_run;
+    report_.environment = environment();
+  }
 
-void prune(const PruneOptions& options, std::ostream& out) {
-  const Outputs outputs = choose_outputs(options);
-  const at::Device device = options.dry_run ? at::Device(at::kCPU) : resolve_device(options.device);
-  const LayerConfig config =
-      options.config.empty() ? default_layer_config() : read_layer_config(options.config);
-  // Opened first, so that a place that cannot be written is known before the work is done.
-  std::optional<AtomicFile> file;
-  if (!options.dry_run) file.emplace(outputs.model);
-  std::optional<Settings> settings;
-  if (options.save_settings) settings = updated_settings(options, outputs);
-  std::optional<EvaluationInput> questions;
-  if (!options.eval.empty()) questions.emplace(options.eval, options.eval_limit);
-  Report report;
-  report.command = options.command;
-  report.started = utc_now();
-  report.dry_run = options.dry_run;
-  report.environment = environment();
-  Stages stages(report);
+  void run(std::ostream& out) {
+    Archive archive = read_model_archive(options_.model, options_.trust_model, report_);
+    extra_ = extra_records(archive);
+    stages_.done("verify");
+    InlinedModel model(load_model(std::move(archive)), options_.trust_model);
+    report_.warnings.insert(report_.warnings.end(), model.warnings().begin(), model.warnings().end());
+    stages_.done("load");
+    const std::vector<LayerChoice> choices = choose(model, config_);
+    training_ ? mask_and_train(model, choices) : mask(model, choices);
+    if (options_.dry_run) return print_results(report_, options_.results, out);
+    const auto packed = pack(model);
+    if (ranks_.first()) write(model, packed, out);
+  }
 
-  Archive archive = read_archive(options, report);
-  ExtraRecords extra = extra_records(archive);
-  stages.done("verify");
-  InlinedModel model(load_model(std::move(archive)), options.trust_model);
-  report.warnings.insert(report.warnings.end(), model.warnings().begin(), model.warnings().end());
-  stages.done("load");
-  const auto evaluate = [&](const std::string& name, const std::map<std::string, c10::IValue>& packed) {
-    if (!questions) return;
-    if (!report.evaluation) report.evaluation = Evaluation{questions->describe(), {}};
-    report.evaluation->models.push_back(
-        evaluate_stage(name, model.rewrite(packed, device), device, questions->questions()));
-    stages.done("evaluate " + name);
-  };
-  const std::vector<LayerChoice> choices = choose(model, config);
-  evaluate("dense", {});
-  report.layers = mask_layers(model, choices, options.allow_nonfinite);
-  convert(model, options.dtype);
-  check_layers(model, options.allow_nonfinite, report.layers);
-  note_separated(model, report);
-  stages.done("mask");
-  if (options.dry_run) return print(report, options.results, out);
+ private:
+  using Packed = std::map<std::string, c10::IValue>;
 
-  evaluate("masked", {});
-  const Probe probe = probe_masked(model, device, options.seed);
-  stages.done("run masked");
-  const auto packed = pack_layers(model, report.layers);
-  stages.done("pack");
-  report.probe = compare(model.rewrite(packed, device), probe, device, options.seed);
-  stages.done("run packed");
-  evaluate("packed", packed);
-  extra[kProvenanceRecord] = provenance_json(report, config);
-  write_model(model.rewrite(packed), outputs.model, extra, *file, report);
-  stages.done("write");
-  if (!outputs.report.empty()) write_report(report, outputs.report);
-  if (settings) write_text_file(Settings::kFileName, settings_json(*settings));
-  print(report, options.results, out);
-  const std::string beside =
-      outputs.report.empty() ? "" : " and " + outputs.report.string() + ".report.{json,md,html}";
-  log::info("wrote " + outputs.model.string() + beside);
-}
+  const EvaluationInput* questions() const { return questions_ ? &*questions_ : nullptr; }
+
+  void evaluate(const std::string& name, const torch::jit::Module& module) {
+    if (!questions_) return;
+    if (!report_.evaluation) report_.evaluation = Evaluation{questions_->describe(), {}};
+    report_.evaluation->models.push_back(
+        evaluate_stage(name, module, ranks_.device, questions_->questions(), ranks_.comm.get()));
+    stages_.done("evaluate " + name);
+  }
+  void evaluate(const std::string& name, const InlinedModel& model, const Packed& packed = {}) {
+    if (questions_) evaluate(name, model.rewrite(packed, ranks_.device));
+  }
+
+  void mask(InlinedModel& model, const std::vector<LayerChoice>& choices) {
+    evaluate("dense", model);
+    report_.layers = mask_layers(model, choices, options_.allow_nonfinite);
+    convert(model, options_.dtype);
+    finish_masks(model);
+    stages_.done("mask");
+    if (!options_.dry_run) evaluate("masked", model);
+  }
+
+  void mask_and_train(InlinedModel& model, const std::vector<LayerChoice>& choices) {
+    const at::ScalarType dtype = model.linears().front().weight.scalar_type();
+    model.to(at::kFloat);
+    const torch::jit::Module dense = model.rewrite({}).clone();
+    training_->begin(dense, report_.input.sha256, /*self_teacher=*/true, options_.trust_model);
+    evaluate("dense", model);
+    if (options_.training.control) train_control(dense);
+    report_.layers = mask_layers(model, choices, options_.allow_nonfinite);
+    stages_.done("mask");
+    evaluate("masked", model);
+    // Gradual masks begin with the dense weights.
+    torch::jit::Module target = model.rewrite({});
+    const bool gradual = training_->recipe().mask_policy == MaskPolicy::kGradual;
+    torch::jit::Module module = (gradual ? dense : target).clone();
+    training_->run("sparse", module, pruned_weights(report_.layers), questions(), report_);
+    copy_parameters(module, target);
+    stages_.done("train");
+    options_.dtype == "keep" ? model.to(dtype) : convert(model, options_.dtype);
+    finish_masks(model);
+    evaluate("fine-tuned", model);
+  }
+
+  // The dense model for the same budget and by the same teacher.
+  void train_control(const torch::jit::Module& dense) {
+    torch::jit::Module module = dense.clone();
+    training_->run("dense + same budget", module, {}, questions(), report_);
+    stages_.done("train control");
+    module.to(ranks_.device);
+    evaluate("dense + same budget", module);
+  }
+
+  void finish_masks(InlinedModel& model) {
+    check_layers(model, options_.allow_nonfinite, report_.layers);
+    note_separated(model, report_);
+  }
+
+  Packed pack(InlinedModel& model) {
+    const Probe probe = probe_masked(model, ranks_.device, options_.seed);
+    stages_.done("run masked");
+    Packed packed = pack_layers(model, report_.layers);
+    stages_.done("pack");
+    report_.probe = compare(model.rewrite(packed, ranks_.device), probe, ranks_.device, options_.seed);
+    stages_.done("run packed");
+    evaluate("packed", model, packed);
+    return packed;
+  }
+
+  void write(const InlinedModel& model, const Packed& packed, std::ostream& out) {
+    extra_[kProvenanceRecord] = provenance_json(report_, config_);
+    write_model(model.rewrite(packed), output_, extra_, *file_, report_);
+    stages_.done("write");
+    const std::string reports = write_reports(report_, output_);
+    if (settings_) write_text_file(Settings::kFileName, settings_json(*settings_));
+    if (training_) training_->remove_checkpoints();
+    print_results(report_, options_.results, out);
+    log::info("wrote " + output_.string() + reports);
+  }
+
+  const PruneOptions& options_;
+  fs::path output_;
+  Ranks ranks_;
+  LayerConfig config_;
+  std::optional<AtomicFile> file_;
+  std::optional<Settings> settings_;
+  std::optional<EvaluationInput> questions_;
+  std::optional<Training> training_;
+  Report report_;
+  Stages stages_;
+  ExtraRecords extra_;
+};
 
 }  // namespace
 
 void run_prune(const PruneOptions& options, std::ostream& out) {
-  try {
-    prune(options, out);
-  } catch (const c10::OutOfMemoryError& error) {
-    throw Error(ExitStatus::kDevice, "device", error.what_without_backtrace());
-  } catch (const torch::jit::ErrorReport& error) {  // LibTorch compiles a method when it is first asked for
-    throw Error(ExitStatus::kModel, "model", std::string("the archive's code is wrong: ") + error.what());
-  } catch (const c10::Error& error) {
-    log::debug(error.what());
-    throw Error(ExitStatus::kModel, "prune", error.what_without_backtrace());
-  }
+  with_torch_errors("prune", [&] { PruneRun(options).run(out); });
 }
 
 }  // namespace prune2to4

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "prune2to4/recipe.h"
+
+namespace prune2to4 {
+
+// What `finetune` and `prune --train` have in common.
+struct TrainingOptions {
+  std::string data;                                   // tokenized file with labels; empty: no training
+  std::string recipe;                                 // file; empty: the embedded one for the model's size
+  std::vector<std::function<void(Recipe&)>> changes;  // that flags make to it
+  std::vector<std::string> teachers;                  // archives; `prune`: the dense model itself when empty
+  std::string teacher_cache;
+  bool control = false;          // also train the dense model, for the same budget and by the same teacher
+  std::string checkpoint;        // empty: beside the output
+  int64_t checkpoint_steps = 0;  // 0: at the end of each epoch
+  std::string resume = "no";     // "no", "auto"
+  bool deterministic = false;
+  int64_t max_nan_steps = 10;
+};
+
+}  // namespace prune2to4

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands/evaluation_data.h"
+#include "prune2to4/comm.h"
+#include "prune2to4/report.h"
+#include "prune2to4/train.h"
+#include "prune2to4/training_options.h"
+
+namespace prune2to4 {
+
+// This process among those of its launch, and the device that is its own.
+struct Ranks {
+  std::unique_ptr<Comm> comm;
+  at::Device device = at::kCPU;
+
+  bool first() const { return comm->rank() == 0; }
+};
+
+// `device` as the option says it: "auto" and "cuda" are the GPU of the local rank. Ranks but the first say
+// nothing but warnings and errors.
+Ranks join_ranks(const std::string& device);
+
+// Where a rank that fails says why, for torchrun.
+void report_to_launcher(const std::string& message);
+
+// What a command trains with. Its data is read, and its teachers are loaded, before any work is done.
+class Training {
+ public:
+  Training(const TrainingOptions& options, uint64_t seed, Ranks& ranks, const std::filesystem::path& output);
+
+  // Chooses the recipe by `module`'s size. `module_sha256` is that of its archive; `self_teacher`: without
+  // --teacher the module itself, as it is now, teaches.
+  void begin(const torch::jit::Module& module, const std::string& module_sha256, bool self_teacher,
+             bool trust_model);
+
+  // Trains the module and adds the run to the report. `questions`: of the score after each epoch; null: none.
+  void run(const std::string& name, torch::jit::Module& module, const std::vector<PrunedWeight>& pruned,
+           const EvaluationInput* questions, Report& report);
+
+  const Recipe& recipe() const { return recipe_; }
+  // Once the output is written.
+  void remove_checkpoints() const;
+
+ private:
+  std::filesystem::path checkpoint_of(const std::string& name) const;
+
+  TrainingOptions options_;
+  uint64_t seed_;
+  Ranks& ranks_;
+  std::filesystem::path output_;
+  TokenizedSquad data_;
+  std::string data_sha256_;
+  Recipe recipe_;
+  std::string model_sha256_;
+  std::vector<torch::jit::Module> teachers_;
+  std::string teacher_name_;
+  std::string teacher_sha256_;
+  std::vector<std::filesystem::path> checkpoints_;
+};
+
+// The weights of the same model as one module has them, into the other one's tensors.
+void copy_parameters(const torch::jit::Module& from, torch::jit::Module& to);
+
+}  // namespace prune2to4

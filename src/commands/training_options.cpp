@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+
+#include "commands/command_options.h"
+
+namespace prune2to4 {
+namespace {
+
+// Flags that change the recipe; each only when it is given.
+class RecipeFlags {
+ public:
+  RecipeFlags(CLI::App& command, TrainingOptions& options) : command_(command), changes_(options.changes) {}
+
+  template <typename Value>
+  void add(const std::string& name, Value Recipe::*field, const std::string& description) {
+    add_function<Value>(name, description, [field](Recipe& recipe, const Value& value) {
+      recipe.*field = value;
+    })->type_name(std::is_integral_v<Value> ? "N" : "X");
+  }
+
+  template <typename Value>
+  void add_optional(const std::string& name, std::optional<Value> Recipe::*field,
+                    const std::string& description) {
+    add_function<Value>(name, description, [field](Recipe& recipe, const Value& value) {
+      recipe.*field = value;
+    })->type_name("X");
+  }
+
+  // `assign` puts one of the named values into the recipe.
+  template <typename Values, typename Assign>
+  void add_choice(const std::string& name, const Values& values, const std::string& description,
+                  Assign assign) {
+    std::vector<std::string> names;
+    for (const auto& each : values) names.emplace_back(each.first);
+    add_function<std::string>(name, description,
+                              [&values, assign](Recipe& recipe, const std::string& text) {
+                                for (const auto& [known, value] : values) {
+                                  if (text == known) assign(recipe, value);
+                                }
+                              })
+        ->check(CLI::IsMember(names))
+        ->type_name("NAME");
+  }
+
+ private:
+  template <typename Value>
+  CLI::Option* add_function(const std::string& name, const std::string& description,
+                            const std::function<void(Recipe&, const Value&)>& change) {
+    auto* option = command_.add_option_function<Value>(
+        name,
+        [&changes = changes_, change](const Value& value) {
+          changes.push_back([change, value](Recipe& recipe) { change(recipe, value); });
+        },
+        description);
+    return from_environment(option)->group("Recipe");
+  }
+
+  CLI::App& command_;
+  std::vector<std::function<void(Recipe&)>>& changes_;
+};
+
+void add_recipe_flags(CLI::App& command, TrainingOptions& options) {
+  RecipeFlags flags(command, options);
+  flags.add("--epochs", &Recipe::epochs, "Times that all windows are seen");
+  flags.add("--max-steps", &Recipe::max_steps, "End after so many steps");
+  flags.add("--batch-size", &Recipe::batch_size, "Windows of a forward pass, over all ranks");
+  flags.add("--accumulate", &Recipe::accumulate, "Forward passes of a step");
+  flags.add("--learning-rate", &Recipe::learning_rate, "AdamW's, behind the warm-up");
+  flags.add_choice("--schedule", kRateSchedules, "Learning rate: linear, cosine or constant",
+                   [](Recipe& recipe, RateSchedule value) { recipe.schedule = value; });
+  flags.add("--warmup", &Recipe::warmup, "Share of the steps");
+  flags.add("--weight-decay", &Recipe::weight_decay, "AdamW's; not of biases and LayerNorm");
+  flags.add("--clip-norm", &Recipe::clip_norm, "Largest norm of the gradients; 0: any");
+  flags.add_optional("--dropout", &Recipe::dropout,
+                     "Share of elements, everywhere where BERT has it [0 with a teacher, else the model's]");
+  flags.add_choice("--precision", kPrecisions, "Of products: fp32, tf32, bf16 or fp16 [bf16 on a GPU]",
+                   [](Recipe& recipe, Precision value) { recipe.precision = value; });
+  flags.add("--distill-weight", &Recipe::distill_weight, "Share of the teacher in the loss; 0: no teacher");
+  flags.add("--temperature", &Recipe::temperature, "Of the teacher's and the model's logits");
+  flags.add("--hidden-weight", &Recipe::hidden_weight, "Of the difference from the teacher's hidden states");
+  flags.add("--ema", &Recipe::ema,
+            "Decay of a moving average of the weights, which is kept; 0: the last weights");
+  flags.add_choice("--mask-policy", kMaskPolicies, "one-shot, or gradual: more and more zeros",
+                   [](Recipe& recipe, MaskPolicy value) { recipe.mask_policy = value; });
+  flags.add_choice("--mask-score", kMaskScores,
+                   "Of a gradual mask: norm of the weight, or momentum of |w * gradient|",
+                   [](Recipe& recipe, MaskScore value) { recipe.mask_score = value; });
+  flags.add("--mask-end", &Recipe::mask_end, "Share of the steps after which a gradual mask is final");
+  flags.add("--mask-interval", &Recipe::mask_interval, "Steps between changes of a gradual mask");
+}
+
+}  // namespace
+
+void add_training_options(CLI::App& command, TrainingOptions& options) {
+  const auto add_file = [&](const char* name, std::string& value, const char* description) {
+    return from_environment(
+        command.add_option(name, value, description)->type_name("FILE")->group("Training"));
+  };
+  add_file("--train", options.data, "Tokenized questions with labels to train on");
+  add_file("--recipe", options.recipe, "Recipe (JSON) [the one for the model's size]");
+  from_environment(
+      command.add_option("--teacher", options.teachers, "Model to learn from; several: their mean"))
+      ->type_name("MODEL.pt")
+      ->group("Training");
+  add_file("--teacher-cache", options.teacher_cache,
+           "Keep the teacher's logits in this file, and read them there");
+  from_environment(command.add_flag("--control", options.control,
+                                    "Also train the dense model for the same budget, for the report"))
+      ->group("Training");
+  add_file("--checkpoint", options.checkpoint, "Where training is saved [beside the output]");
+  from_environment(command.add_option("--checkpoint-steps", options.checkpoint_steps,
+                                      "Save every N steps [at the end of each epoch]"))
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->group("Training");
+  from_environment(
+      command.add_option("--resume", options.resume, "auto: go on from the checkpoint, if there is one [no]"))
+      ->check(CLI::IsMember({"auto", "no"}))
+      ->type_name("NAME")
+      ->group("Training");
+  from_environment(command.add_flag("--deterministic", options.deterministic,
+                                    "The same bits each time, also on a GPU; slower"))
+      ->group("Training");
+  from_environment(command.add_option("--max-nan-steps", options.max_nan_steps,
+                                      "Steps in a row without a finite loss before training goes back [10]"))
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->group("Training");
+  add_recipe_flags(command, options);
+}
+
+void setup_finetune(CLI::App& app, FinetuneOptions& options) {
+  CLI::App* command = app.add_subcommand("finetune", "Train a dense model on tokenized SQuAD questions");
+  command->add_option("MODEL", options.model, "TorchScript archive (torch.jit.trace(...).save)")->required();
+  from_environment(command->add_option("-o,--output", options.output, "Trained model [MODEL.finetuned.pt]"))
+      ->type_name("FILE");
+  from_environment(command->add_option("--device", options.device, "auto, cpu or cuda[:N] [auto]"))
+      ->type_name("NAME");
+  add_training_options(*command, options.training);
+  command->get_option("--train")->required();
+  command->remove_option(command->get_option("--control"));
+  from_environment(command->add_option("--seed", options.seed, "Of the order of windows and of dropout [0]"))
+      ->type_name("N");
+  auto* eval = command->add_option("--eval", options.eval,
+                                   "Tokenized questions: F1 and EM before, meanwhile and after");
+  from_environment(eval)->type_name("FILE")->group("Questions");
+  from_environment(command->add_option("--eval-limit", options.eval_limit, "Ask only the first N questions"))
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->group("Questions")
+      ->needs(eval);
+  from_environment(command->add_flag("--trust-model", options.trust_model,
+                                     "Accept code in the archive that could touch files"));
+  add_output_options(*command, options.results);
+  command->footer(
+      std::string("Examples:\n  prune2to4 finetune bert.pt --train train.safetensors --eval dev.safetensors\n"
+                  "  torchrun --no-python --nproc-per-node=2 prune2to4 finetune bert.pt --train "
+                  "train.safetensors\n\n") +
+      kExitStatuses);
+}
+
+}  // namespace prune2to4
