@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
     return interrupted.exit_status();
   } catch (const prune2to4::Error& error) {
     prune2to4::log::error(error.what());
+    prune2to4::report_to_launcher(error.what());
     return static_cast<int>(error.status());
   } catch (const std::bad_alloc&) {
     prune2to4::log::error("[memory] out of memory; the model needs about 1.5 times its file's size");

@@ -85,6 +85,10 @@ void run_inspect(const InspectOptions& options, std::ostream& out);
 void run_eval(const EvalOptions& options,
               std::ostream& out);  // a missed gate is Error(kGate), after the results
 
+// Says why this rank fails where its launcher reads it (torchrun's TORCHELASTIC_ERROR_FILE); nothing without
+// one.
+void report_to_launcher(const std::string& message) noexcept;
+
 // Parses and runs; returns the exit status of help, version and usage errors. Others are thrown.
 int run_command_line(int argc, const char* const* argv, std::ostream& out);
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "prune2to4/archive.h"
+#include "prune2to4/commands.h"
 #include "prune2to4/cuda_backend.h"
 #include "prune2to4/device.h"
 #include "prune2to4/error.h"
@@ -56,13 +57,17 @@ Ranks join_ranks(const std::string& device) {
   return {make_comm(launch, chosen), chosen};
 }
 
-void report_to_launcher(const std::string& message) {
-  const Launch launch = discover_launch();
-  if (launch.error_file.empty()) return;
-  const nlohmann::json document{
-      {"message",
-       {{"message", message}, {"extraInfo", {{"timestamp", std::to_string(std::time(nullptr))}}}}}};
-  std::ofstream(launch.error_file) << document.dump();
+void report_to_launcher(const std::string& message) noexcept {
+  try {
+    const Launch launch = discover_launch();
+    if (launch.error_file.empty()) return;
+    const nlohmann::json document{
+        {"message",
+         {{"message", message}, {"extraInfo", {{"timestamp", std::to_string(std::time(nullptr))}}}}}};
+    std::ofstream(launch.error_file) << document.dump();
+  } catch (const std::exception& error) {
+    log::debug(error.what());  // the message itself is on stderr already
+  }
 }
 
 Training::Training(const TrainingOptions& options, uint64_t seed, Ranks& ranks, const fs::path& output)

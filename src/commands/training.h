@@ -29,9 +29,6 @@ struct Ranks {
 // nothing but warnings and errors.
 Ranks join_ranks(const std::string& device);
 
-// Where a rank that fails says why, for torchrun.
-void report_to_launcher(const std::string& message);
-
 // What a command trains with. Its data is read, and its teachers are loaded, before any work is done.
 class Training {
  public:

@@ -156,6 +156,12 @@ stop_run() {
   expect_files . "${inputs[@]}"
 }
 
+@test "a rank that fails says why where torchrun reads it" {
+  expect 5 "nowhere.pt" -- env RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29400 \
+    TORCHELASTIC_ERROR_FILE="$PWD/error.json" prune2to4 finetune nowhere.pt --train train.safetensors
+  jq -e '.message.message | contains("nowhere.pt")' error.json
+}
+
 @test "SIGTERM saves the run and says how to go on, and it ends with the bits of one that nobody stopped" {
   whole_run
   stop_run TERM 143
