@@ -8,15 +8,12 @@
 #include "prune2to4/hash.h"
 
 namespace prune2to4 {
-namespace {
 
-std::string sha256(std::span<const std::byte> bytes) {
+std::string sha256_of(std::span<const std::byte> bytes) {
   Sha256 digest;
   digest.update(bytes);
   return digest.hex();
 }
-
-}  // namespace
 
 EvaluationInput::EvaluationInput(const std::string& path, int64_t limit)
     : squad_(TokenizedSquad::read(path)),
@@ -30,7 +27,7 @@ EvaluationInput::EvaluationInput(const std::string& path, int64_t limit)
         ExitStatus::kData, "data",
         squad_.file() + ": no question has an answer to compare with; this is a test set without labels");
   }
-  sha256_ = std::async(std::launch::async, [bytes = squad_.bytes()] { return sha256(bytes); });
+  sha256_ = std::async(std::launch::async, [bytes = squad_.bytes()] { return sha256_of(bytes); });
 }
 
 EvaluationData EvaluationInput::describe() const {

@@ -3,7 +3,9 @@
 
 #include <c10/core/Device.h>
 
+#include <cstddef>
 #include <future>
+#include <span>
 #include <string>
 
 #include "prune2to4/evaluate.h"
@@ -11,6 +13,8 @@
 #include "prune2to4/tokenized_squad.h"
 
 namespace prune2to4 {
+
+std::string sha256_of(std::span<const std::byte> bytes);
 
 // A tokenized file, checked, and hashed by another thread while models load.
 class EvaluationInput {

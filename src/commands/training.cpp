@@ -12,7 +12,6 @@
 #include "prune2to4/cuda_backend.h"
 #include "prune2to4/device.h"
 #include "prune2to4/error.h"
-#include "prune2to4/hash.h"
 #include "prune2to4/launch.h"
 #include "prune2to4/log.h"
 #include "prune2to4/model.h"
@@ -22,12 +21,6 @@ namespace prune2to4 {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string sha256(std::span<const std::byte> bytes) {
-  Sha256 digest;
-  digest.update(bytes);
-  return digest.hex();
-}
 
 int64_t parameter_count(const torch::jit::Module& module) {
   int64_t count = 0;
@@ -76,7 +69,7 @@ Training::Training(const TrainingOptions& options, uint64_t seed, Ranks& ranks, 
       ranks_(ranks),
       output_(output),
       data_(TokenizedSquad::read(options.data)) {
-  data_sha256_ = sha256(data_.bytes());
+  data_sha256_ = sha256_of(data_.bytes());
 }
 
 void Training::begin(const torch::jit::Module& module, const std::string& module_sha256, bool self_teacher,
