@@ -32,7 +32,6 @@ class Rate(NamedTuple):
     windows: float  # a second
     batch: int
     peak_bytes: int  # of the GPU's memory; of the process on a CPU
-    reported: float | None = None  # windows a second over the whole run, as prune2to4 reports them
     engine: str = ""
 
 

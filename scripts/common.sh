@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 # Sourced by the other scripts: moves to the repository's root, reads no terminal.
 
+called_from=$PWD
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 exec </dev/null
 
@@ -18,4 +19,25 @@ configure_and_build() {
   cmake --preset "$1"
   step "Build ($1)"
   cmake --build --preset "$1"
+}
+
+# `bench_beside_pytorch SCRIPT ARGUMENT...`: a Python script of this folder, which is given the program of BUILD. The
+# file behind --real is meant from where the caller stood.
+bench_beside_pytorch() {
+  local script=$1 build=${BUILD:-build} python=${PYTHON:-python3} torch_lib arguments=()
+  shift
+  while [[ $# -gt 0 ]]; do
+    arguments+=("$1")
+    if [[ $1 == --real && $# -ge 2 ]]; then
+      arguments+=("$(cd -- "$called_from" && realpath -- "$2")")
+      shift
+    fi
+    shift
+  done
+  [[ -n ${PYTHON:-} || ! -x .venv/bin/python ]] || python=.venv/bin/python
+  [[ -x $build/prune2to4 ]] || fail "$build/prune2to4 is missing; run scripts/quickstart.sh first"
+  torch_lib=$("$python" -c 'import torch; print(torch.__path__[0])')/lib
+  # A program built on another machine finds its libraries here.
+  export LD_LIBRARY_PATH=$torch_lib:$build:$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  "$python" "scripts/$script" "$build/prune2to4" --folder "$build/bench" "${arguments[@]}"
 }

@@ -43,6 +43,16 @@ struct DropoutAddNormGradients {
   at::Tensor x_sum;   // fp32 [width]: the sum of `x` over the rows, gradient of the bias that made x
 };
 
+// What a BERT's tokens are looked up in: fp16 or bf16 [entries, width], width as for DropoutAddNorm.
+struct EmbeddingTables {
+  at::Tensor words;
+  at::Tensor positions;
+  at::Tensor segments;     // undefined: none
+  at::Tensor norm_weight;  // fp32 [width]
+  at::Tensor norm_bias;    // fp32 [width]
+  double epsilon = 1e-12;
+};
+
 // What needs LibTorch's CUDA part: in libprune2to4_cuda.so beside the program, loaded when a GPU is used.
 class CudaBackend {
  public:
@@ -77,6 +87,16 @@ class CudaBackend {
   virtual std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::Tensor& x) = 0;
   // The sum of x [rows, width] over the rows, fp32 [width].
   virtual at::Tensor column_sum(const at::Tensor& x) = 0;
+  // layer_norm(x + residual) * weight + bias, as in DropoutAddNorm.
+  virtual at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                              const at::Tensor& bias, double epsilon) = 0;
+  // layer_norm(words[ids[t]] + positions[places[t]] + segments[types[t]]) * weight + bias: [T, width] of the
+  // tables' dtype; ids, places and types are int32 [T] and inside the tables.
+  virtual at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids,
+                                const at::Tensor& places, const at::Tensor& types) = 0;
+  // gradients[i] *= mask[i] in place, for as many as mask (uint8) has; the L2 norm of all gradients, fp32 [].
+  // Gradients are fp32 [n], 16-byte aligned.
+  virtual at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask) = 0;
 };
 
 // Loads it once. Throws Error(kDevice) "[device] ..." when the program was built without it.

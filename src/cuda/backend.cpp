@@ -68,6 +68,20 @@ class Backend final : public CudaBackend {
   }
 
   at::Tensor column_sum(const at::Tensor& x) override { return fused::column_sum(x); }
+
+  at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                      const at::Tensor& bias, double epsilon) override {
+    return fused::add_norm(x, residual, weight, bias, epsilon);
+  }
+
+  at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids, const at::Tensor& places,
+                        const at::Tensor& types) override {
+    return fused::embed_norm(tables, ids, places, types);
+  }
+
+  at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask) override {
+    return fused::masked_norm(gradients, mask);
+  }
 };
 
 }  // namespace

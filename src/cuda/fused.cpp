@@ -186,6 +186,87 @@ std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::
   return {dx, sum};
 }
 
+at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                    const at::Tensor& bias, double epsilon) {
+  const c10::cuda::CUDAGuard device(x.device());
+  const at::Tensor dense_x = aligned(x, "x", x.device(), x.scalar_type());
+  const at::Tensor dense_residual = matrix_like(residual, "residual", x);
+  const at::Tensor dense_weight = weight_like(weight, "weight", x);
+  const at::Tensor dense_bias = weight_like(bias, "bias", x);
+  at::Tensor y = at::empty_like(dense_x);
+  kernels::AddNormArguments arguments;
+  arguments.matrix = matrix_of(x);
+  if (arguments.matrix.rows == 0) return y;
+  arguments.x = dense_x.const_data_ptr();
+  arguments.residual = dense_residual.const_data_ptr();
+  arguments.weight = dense_weight.const_data_ptr<float>();
+  arguments.bias = dense_bias.const_data_ptr<float>();
+  arguments.epsilon = static_cast<float>(epsilon);
+  arguments.y = y.mutable_data_ptr();
+  C10_CUDA_CHECK(kernels::add_norm(arguments, c10::cuda::getCurrentCUDAStream()));
+  return y;
+}
+
+at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids, const at::Tensor& places,
+                      const at::Tensor& types) {
+  const c10::cuda::CUDAGuard device(tables.words.device());
+  const auto row_of = [&](const at::Tensor& tensor, const char* name) {
+    TORCH_CHECK(tensor.numel() == ids.numel(), "[kernels] ", name, " has ", tensor.numel(), " elements for ",
+                ids.numel(), " tokens");
+    return aligned(tensor, name, tables.words.device(), at::kInt);
+  };
+  const auto table = [&](const at::Tensor& tensor, const char* name) {
+    TORCH_CHECK(tensor.dim() == 2 && tensor.size(1) == tables.words.size(1), "[kernels] ", name, " is ",
+                tensor.sizes(), " beside words ", tables.words.sizes());
+    return aligned(tensor, name, tables.words.device(), tables.words.scalar_type());
+  };
+  const at::Tensor rows[] = {row_of(ids, "ids"), row_of(places, "places"), row_of(types, "types")};
+  const at::Tensor words = table(tables.words, "words");
+  const at::Tensor positions = table(tables.positions, "positions");
+  const at::Tensor segments = tables.segments.defined() ? table(tables.segments, "segments") : at::Tensor();
+  const at::Tensor weight = weight_like(tables.norm_weight, "weight", words);
+  const at::Tensor bias = weight_like(tables.norm_bias, "bias", words);
+  at::Tensor y = at::empty({ids.numel(), words.size(1)}, words.options());
+  kernels::EmbedNormArguments arguments;
+  arguments.matrix = matrix_of(y);
+  if (arguments.matrix.rows == 0) return y;
+  arguments.words = words.const_data_ptr();
+  arguments.positions = positions.const_data_ptr();
+  arguments.segments = segments.defined() ? segments.const_data_ptr() : nullptr;
+  arguments.ids = rows[0].const_data_ptr<int32_t>();
+  arguments.places = rows[1].const_data_ptr<int32_t>();
+  arguments.types = rows[2].const_data_ptr<int32_t>();
+  arguments.weight = weight.const_data_ptr<float>();
+  arguments.bias = bias.const_data_ptr<float>();
+  arguments.epsilon = static_cast<float>(tables.epsilon);
+  arguments.y = y.mutable_data_ptr();
+  C10_CUDA_CHECK(kernels::embed_norm(arguments, c10::cuda::getCurrentCUDAStream()));
+  return y;
+}
+
+at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask) {
+  TORCH_CHECK(gradients.is_cuda() && gradients.scalar_type() == at::kFloat && gradients.is_contiguous() &&
+                  gradients.dim() == 1 && reinterpret_cast<uintptr_t>(gradients.const_data_ptr()) % 16 == 0,
+              "[kernels] gradients must be one dense, aligned row of float32 on a GPU");
+  TORCH_CHECK(mask.device() == gradients.device() && mask.scalar_type() == at::kByte &&
+                  mask.is_contiguous() && mask.numel() <= gradients.numel() &&
+                  reinterpret_cast<uintptr_t>(mask.const_data_ptr()) % 4 == 0,
+              "[kernels] the mask must be dense, aligned uint8 beside the gradients, not more of them");
+  const c10::cuda::CUDAGuard device(gradients.device());
+  const int processors = multiprocessors(gradients.device());
+  const at::Tensor partial_sums = floats({kernels::norm_partials(processors)}, gradients);
+  at::Tensor norm = floats({}, gradients);
+  kernels::MaskedNormArguments arguments;
+  arguments.values = gradients.mutable_data_ptr<float>();
+  arguments.size = gradients.numel();
+  arguments.mask = mask.const_data_ptr<uint8_t>();
+  arguments.masked = mask.numel();
+  arguments.partial_sums = partial_sums.mutable_data_ptr<float>();
+  arguments.norm = norm.mutable_data_ptr<float>();
+  C10_CUDA_CHECK(kernels::masked_norm(arguments, processors, c10::cuda::getCurrentCUDAStream()));
+  return norm;
+}
+
 at::Tensor column_sum(const at::Tensor& x) {
   const c10::cuda::CUDAGuard device(x.device());
   kernels::ColumnArguments arguments;

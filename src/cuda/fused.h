@@ -17,5 +17,10 @@ DropoutAddNormGradients dropout_add_norm_backward(const at::Tensor& dy, const Dr
                                                   const at::Tensor& weight, double dropout);
 std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::Tensor& x);
 at::Tensor column_sum(const at::Tensor& x);
+at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                    const at::Tensor& bias, double epsilon);
+at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids, const at::Tensor& places,
+                      const at::Tensor& types);
+at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask);
 
 }  // namespace prune2to4::fused

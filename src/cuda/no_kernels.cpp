@@ -30,4 +30,14 @@ std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor&, const at::Ten
 
 at::Tensor column_sum(const at::Tensor&) { fail(); }
 
+at::Tensor add_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, double) {
+  fail();
+}
+
+at::Tensor embed_norm(const EmbeddingTables&, const at::Tensor&, const at::Tensor&, const at::Tensor&) {
+  fail();
+}
+
+at::Tensor masked_norm(const at::Tensor&, const at::Tensor&) { fail(); }
+
 }  // namespace prune2to4::fused

@@ -33,7 +33,7 @@ void refresh_masks(Parameters& parameters, Optimizer& optimizer, double sparsity
     if (before.eq(0).any().item<bool>()) score = score.abs().clamp_min(kLeastScore) * before;
     std::vector<uint8_t> kept = weight_norm_mask(score.to(at::kCPU).contiguous(), options);
     const at::Tensor mask = at::from_blob(kept.data(), parameter.value.sizes(), at::kByte);
-    before.mul_(mask.to(parameters.mask.device(), at::kFloat));
+    before.mul_(mask.to(parameters.mask.device()));
   }
   if (parameters.pruned == 0) return;
   for (at::Tensor* flat : {&parameters.values, &optimizer.exp_avg, &optimizer.exp_avg_sq, &optimizer.average,

@@ -11,6 +11,8 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "prune2to4/cuda_backend.h"
+
 namespace prune2to4 {
 namespace {
 
@@ -40,6 +42,14 @@ void step_range(Parameters& parameters, Optimizer& optimizer, int64_t begin, int
 at::Tensor gradient_divisor(const Optimizer& optimizer, double clip_norm) {
   if (clip_norm <= 0) return optimizer.scale;
   return optimizer.scale * (optimizer.gradient_norm / clip_norm).clamp_min(1.0);
+}
+
+// Masks the gradients; their norm.
+at::Tensor masked_norm(Parameters& parameters) {
+  if (parameters.gradients.is_cuda() && cuda_backend().has_kernels())
+    return cuda_backend().masked_norm(parameters.gradients, parameters.mask);
+  parameters.gradients.narrow(0, 0, parameters.pruned).mul_(parameters.mask);
+  return at::linalg_vector_norm(parameters.gradients);
 }
 
 }  // namespace
@@ -72,8 +82,7 @@ void Optimizer::clear(const Parameters& parameters) {
 
 void update(Parameters& parameters, Optimizer& optimizer, const Recipe& recipe, const at::Tensor& loss) {
   const at::NoGradGuard no_gradients;
-  if (parameters.pruned > 0) parameters.gradients.narrow(0, 0, parameters.pruned).mul_(parameters.mask);
-  optimizer.gradient_norm.copy_((at::linalg_vector_norm(parameters.gradients) / optimizer.scale).squeeze());
+  optimizer.gradient_norm.copy_((masked_norm(parameters) / optimizer.scale).squeeze());
   optimizer.skipped.copy_(at::isfinite(optimizer.gradient_norm + loss).logical_not());
   if (optimizer.saliency.defined()) {
     const at::Tensor product = parameters.values.narrow(0, 0, parameters.pruned) *

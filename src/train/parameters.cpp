@@ -56,7 +56,7 @@ Parameters make_parameters(const std::vector<NamedTensor>& tensors, const std::v
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   result.values = at::zeros({result.size}, options);
   result.gradients = at::zeros({result.size}, options);
-  result.mask = at::ones({result.pruned}, options);
+  result.mask = at::ones({result.pruned}, options.dtype(at::kByte));
   for (Source& source : sources) {
     Parameter& parameter = source.parameter;
     const auto view = [&](const at::Tensor& flat) {

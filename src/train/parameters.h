@@ -28,7 +28,7 @@ struct Parameters {
   std::vector<Parameter> list;
   at::Tensor values;     // fp32 [size]
   at::Tensor gradients;  // likewise
-  at::Tensor mask;       // fp32 [pruned]: 1 keeps, 0 prunes
+  at::Tensor mask;       // uint8 [pruned]: 1 keeps, 0 prunes
   int64_t pruned = 0;    // elements
   int64_t decayed = 0;   // elements, the pruned ones included
   int64_t size = 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/trainer.h"
 
-#include <ATen/Context.h>
 #include <ATen/ops/cat.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -16,6 +15,7 @@
 #include "prune2to4/table.h"
 #include "prune2to4/text_batch.h"
 #include "train/mask_policy.h"
+#include "train/numerics.h"
 
 namespace prune2to4 {
 namespace {
@@ -46,11 +46,6 @@ void check_data(const TokenizedSquad& data, const torch::jit::Module& module) {
   if (data.windows() == 0) throw Error(ExitStatus::kData, "data", data.file() + " has no windows");
   const TextLimits limits = text_limits(module);
   data.check_fits(limits.vocabulary, limits.segments, limits.positions);
-}
-
-// Products in TF32 or in full fp32, for the process.
-void set_products(Precision precision) {
-  at::globalContext().setAllowTF32CuBLAS(precision == Precision::kTf32);
 }
 
 }  // namespace
@@ -120,9 +115,7 @@ TrainingRun Trainer::run() {
 
 void Trainer::begin() {
   if (options_.device.is_cuda()) cuda_backend().reset_peak_bytes(options_.device);
-  set_products(precision_);
-  // Where an operator has no deterministic kernel, LibTorch warns.
-  if (options_.deterministic) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  set_numerics(precision_, options_.deterministic);
   at::manual_seed(options_.recipe.seed + static_cast<uint64_t>(comm_.rank()));
   if (options_.checkpoint.resume) resume();
   check_ranks();
@@ -281,8 +274,7 @@ void Trainer::end_run() {
   use_average();
   check_masks(model_.parameters);
   model_.write_back(source_);
-  set_products(Precision::kFp32);
-  if (options_.deterministic) at::globalContext().setDeterministicAlgorithms(false, false);
+  set_numerics(Precision::kFp32, false);
 }
 
 TrainingRun train(torch::jit::Module& module, const std::vector<PrunedWeight>& pruned,

@@ -115,8 +115,7 @@ void Trainer::save(int64_t next_step) {
                                                     : std::vector<std::string>{};
   if (comm_.rank() == 0) {
     for (const NamedTensor& each : state_tensors()) {
-      const at::Tensor host = each.tensor.detach().to(at::kCPU).contiguous();
-      checkpoint.tensors.push_back({each.name, each.name.starts_with("mask.") ? host.to(at::kByte) : host});
+      checkpoint.tensors.push_back({each.name, each.tensor.detach().to(at::kCPU).contiguous()});
     }
     checkpoint.tensors.push_back({"rng.cpu", rows(host_rng)});
     if (!device_rng.empty()) checkpoint.tensors.push_back({"rng.cuda", rows(device_rng)});

@@ -77,6 +77,21 @@ void bench_columns(const at::Tensor& x, double matrix) {
   time("copy", 2 * matrix, [&] { copy.copy_(x); });
 }
 
+void bench_gradients() {
+  constexpr int64_t kBase = 109'000'000;  // of BERT-base
+  constexpr int64_t kPruned = 85'000'000;
+  at::Tensor gradients = at::randn({kBase}, kGpu);
+  const at::Tensor mask = at::randint(0, 2, {kPruned}, at::TensorOptions(kGpu).dtype(at::kByte));
+  const at::Tensor none = mask.slice(0, 0, 0);
+  const double bytes = 4.0 * kBase;
+  time("masked_norm", bytes + 5.0 * kPruned, [&] { cuda_backend().masked_norm(gradients, mask); });
+  time("masked_norm, no mask", bytes, [&] { cuda_backend().masked_norm(gradients, none); });
+  time("ATen mul_ and norm", bytes + 9.0 * kPruned, [&] {
+    gradients.narrow(0, 0, kPruned).mul_(mask);
+    at::linalg_vector_norm(gradients);
+  });
+}
+
 }  // namespace
 
 CATCH_TEST_CASE("how fast the kernels are", "[.bench]") {
@@ -89,6 +104,7 @@ CATCH_TEST_CASE("how fast the kernels are", "[.bench]") {
     bench_norm(x, matrix);
     bench_columns(x, matrix);
   }
+  bench_gradients();
 }
 
 }  // namespace prune2to4

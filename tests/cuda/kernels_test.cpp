@@ -68,7 +68,8 @@ at::Tensor kept_of(const DropoutAddNorm& forward, const Inputs& inputs) {
 
 }  // namespace
 
-CATCH_TEST_CASE("without dropout the fused LayerNorm equals ATen's in fp64, for each width and dtype") {
+CATCH_TEST_CASE("without dropout the fused LayerNorm equals ATen's in fp64, for each width and dtype",
+                "[sanitized]") {
   if (!has_kernels()) return;
   for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
     for (const Shape shape : kShapes) {
@@ -212,6 +213,58 @@ CATCH_TEST_CASE("column sums equal fp64's, repeat to the bit, and take any layou
   CATCH_CHECK(cuda_backend().column_sum(none).eq(0).all().item<bool>());
 }
 
+CATCH_TEST_CASE("the encoder's norms equal fp64's, for each width and dtype", "[sanitized]") {
+  if (!has_kernels()) return;
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
+    for (const Shape shape : kShapes) {
+      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
+      const Inputs inputs(shape, dtype);
+      const auto expected = [&](const at::Tensor& sum) {
+        return normalised(sum) * inputs.weight.to(at::kDouble) + inputs.bias.to(at::kDouble);
+      };
+      const at::Tensor y =
+          cuda_backend().add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon);
+      const at::Tensor sum = inputs.x.to(at::kDouble) + inputs.residual.to(at::kDouble);
+      CATCH_CHECK(error_of(y, expected(sum), 1.1 * rounding(dtype)) < 1);
+
+      const at::TensorOptions whole = at::TensorOptions(kGpu).dtype(at::kInt);
+      EmbeddingTables tables{inputs.x, inputs.residual, {}, inputs.weight, inputs.bias, kEpsilon};
+      const at::Tensor ids = at::randint(0, shape.rows, {50}, whole);
+      const at::Tensor places = at::randint(0, shape.rows, {50}, whole);
+      const at::Tensor types = at::randint(0, 2, {50}, whole);
+      at::Tensor rows =
+          inputs.x.index({ids}).to(at::kDouble) + inputs.residual.index({places}).to(at::kDouble);
+      const auto embedded = [&] { return cuda_backend().embed_norm(tables, ids, places, types); };
+      CATCH_CHECK(error_of(embedded(), expected(rows), 1.1 * rounding(dtype)) < 1);
+      tables.segments = inputs.dy.narrow(0, 0, 1).expand({2, shape.width});
+      rows += tables.segments.index({types}).to(at::kDouble);
+      CATCH_CHECK(error_of(embedded(), expected(rows), 1.1 * rounding(dtype)) < 1);
+    }
+  }
+}
+
+CATCH_TEST_CASE("gradients are masked and their norm is fp64's, wherever the mask ends", "[sanitized]") {
+  if (!has_kernels()) return;
+  for (const int64_t size : {1, 3, 4, 1023, 1 << 20, 5000003}) {
+    for (const int64_t masked : {int64_t{0}, int64_t{1}, size / 2, size - 1, size}) {
+      CATCH_INFO(masked << " of " << size);
+      at::manual_seed(13);
+      at::Tensor gradients = at::randn({size}, kGpu);
+      const at::Tensor mask = at::randint(0, 2, {masked}, at::TensorOptions(kGpu).dtype(at::kByte));
+      at::Tensor expected = gradients.clone();
+      expected.narrow(0, 0, masked).mul_(mask);
+      at::Tensor again = gradients.clone();
+      const at::Tensor norm = cuda_backend().masked_norm(gradients, mask);
+      CATCH_CHECK(at::equal(gradients, expected));
+      CATCH_CHECK(error_of(norm, expected.to(at::kDouble).norm(), 1e-5) < 1);
+      CATCH_CHECK(at::equal(norm, cuda_backend().masked_norm(again, mask)));
+    }
+  }
+  at::Tensor infinite = at::full({100}, 1e30, at::TensorOptions(kGpu).dtype(at::kFloat));
+  const at::Tensor none = at::empty({0}, at::TensorOptions(kGpu).dtype(at::kByte));
+  CATCH_CHECK(cuda_backend().masked_norm(infinite, none).isinf().item<bool>());
+}
+
 CATCH_TEST_CASE("what the kernels cannot do is refused") {
   if (!has_kernels()) return;
   const Inputs inputs({4, 16}, at::kHalf);
@@ -225,6 +278,9 @@ CATCH_TEST_CASE("what the kernels cannot do is refused") {
   CATCH_CHECK_THROWS_AS(
       backend.dropout_add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon, 1),
       c10::Error);
+  const at::Tensor mask = at::ones({16}, at::TensorOptions(kGpu).dtype(at::kByte));
+  CATCH_CHECK_THROWS_AS(backend.masked_norm(at::ones({8}, kGpu), mask), c10::Error);
+  CATCH_CHECK_THROWS_AS(backend.masked_norm(at::ones({17}, kGpu).slice(0, 1), mask), c10::Error);
 }
 
 }  // namespace prune2to4

@@ -46,8 +46,7 @@ struct Masked {
 };
 
 at::Tensor expected_mask(const at::Tensor& score, const MaskOptions& options) {
-  const std::vector<uint8_t> kept = weight_norm_mask(score.detach().contiguous(), options);
-  return at::tensor(std::vector<float>(kept.begin(), kept.end())).view(score.sizes());
+  return at::tensor(weight_norm_mask(score.detach().contiguous(), options), at::kByte).view(score.sizes());
 }
 
 bool is_exactly_2_4(const at::Tensor& mask) { return mask.view({-1, 4}).sum(1).eq(2).all().item<bool>(); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/philox.cuh"
-#include "cuda/kernels/row_shape.cuh"
+#include "cuda/kernels/row_norm.cuh"
 
 namespace prune2to4::kernels {
 namespace {
@@ -41,47 +41,18 @@ __device__ void add(const ForwardArguments& arguments, int64_t row, int thread,
 
 template <typename T, typename Shape>
 __global__ void __launch_bounds__(Shape::kBlockThreads) forward(ForwardArguments arguments) {
-  constexpr int kVectors = Shape::kVectorsOfThread;
   const int thread = static_cast<int>(threadIdx.x) % Shape::kThreads;
   const int64_t row = int64_t{blockIdx.x} * Shape::kRowsOfBlock + threadIdx.x / Shape::kThreads;
   if (row >= arguments.matrix.rows) return;  // a whole warp, and none waits for it
   const int width = arguments.matrix.width;
-  const int vectors = width / kVectorWidth;
-  float values[kVectors][kVectorWidth];
+  float values[Shape::kVectorsOfThread][kVectorWidth];
   add<T, Shape>(arguments, row, thread, values);
-
-  float sum = 0.0F;
-#pragma unroll
-  for (int i = 0; i < kVectors; ++i) {
-    if (thread + i * Shape::kThreads >= vectors) continue;
-    for (int k = 0; k < kVectorWidth; ++k) sum += values[i][k];
-  }
-  const float mean = group_sum<Shape::kWarpsOfRow>(sum) / static_cast<float>(width);
-  float squares = 0.0F;
-#pragma unroll
-  for (int i = 0; i < kVectors; ++i) {
-    if (thread + i * Shape::kThreads >= vectors) continue;
-    for (int k = 0; k < kVectorWidth; ++k) squares += (values[i][k] - mean) * (values[i][k] - mean);
-  }
-  const float variance = group_sum<Shape::kWarpsOfRow>(squares) / static_cast<float>(width);
-  const float rstd = rsqrtf(variance + arguments.epsilon);
-
-#pragma unroll
-  for (int i = 0; i < kVectors; ++i) {
-    const int vector = thread + i * Shape::kThreads;
-    if (vector >= vectors) continue;
-    float weight[kVectorWidth];
-    float bias[kVectorWidth];
-    load(arguments.weight + vector * kVectorWidth, weight);
-    load(arguments.bias + vector * kVectorWidth, bias);
-    for (int k = 0; k < kVectorWidth; ++k) values[i][k] = (values[i][k] - mean) * rstd * weight[k] + bias[k];
-    Vector<T> rounded;
-    rounded.from(values[i]);
-    store(static_cast<T*>(arguments.y) + row * width + vector * kVectorWidth, rounded);
-  }
+  const RowStatistics statistics =
+      normalise<T, Shape>(values, width, thread, arguments.weight, arguments.bias, arguments.epsilon,
+                          static_cast<T*>(arguments.y) + row * width);
   if (thread != 0) return;
-  arguments.mean[row] = mean;
-  arguments.rstd[row] = rstd;
+  arguments.mean[row] = statistics.mean;
+  arguments.rstd[row] = statistics.rstd;
   if (row == 0 && arguments.dropout.dropped != 0) {
     const Seed seed = unpack(arguments.random);
     arguments.rng[0] = static_cast<int64_t>(seed.seed);

@@ -69,6 +69,33 @@ struct BackwardArguments {
   float* sums[3] = {};            // of weight, bias and x, each [width]
 };
 
+// y = the norm of x + residual.
+struct AddNormArguments {
+  Matrix matrix;
+  const void* x = nullptr;
+  const void* residual = nullptr;
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  float epsilon = 0.0F;
+  void* y = nullptr;
+};
+
+// y[t] = the norm of words[ids[t]] + positions[places[t]] + segments[types[t]]; all tables of the matrix's
+// type and width.
+struct EmbedNormArguments {
+  Matrix matrix;
+  const void* words = nullptr;
+  const void* positions = nullptr;
+  const void* segments = nullptr;  // null: none
+  const int32_t* ids = nullptr;    // [rows]
+  const int32_t* places = nullptr;
+  const int32_t* types = nullptr;
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+  float epsilon = 0.0F;
+  void* y = nullptr;
+};
+
 struct ColumnArguments {
   Matrix matrix;
   const void* dy = nullptr;  // the matrix to sum, where there is no x
@@ -78,15 +105,30 @@ struct ColumnArguments {
   float* sum = nullptr;           // [width]
 };
 
+struct MaskedNormArguments {
+  float* values = nullptr;  // [size], 16-byte aligned
+  int64_t size = 0;
+  const uint8_t* mask = nullptr;  // [masked], of the first values; 4-byte aligned
+  int64_t masked = 0;
+  float* partial_sums = nullptr;  // [norm_partials()]
+  float* norm = nullptr;          // [1]
+};
+
 // How many rows of partial sums are made on a GPU of so many multiprocessors.
 int backward_partials(const Matrix& matrix, int multiprocessors);
 int column_partials(const Matrix& matrix, int multiprocessors);
+int norm_partials(int multiprocessors);
 
 cudaError_t dropout_add_norm(const ForwardArguments& arguments, cudaStream_t stream);
 cudaError_t dropout_add_norm_backward(const BackwardArguments& arguments, int multiprocessors,
                                       cudaStream_t stream);
+cudaError_t add_norm(const AddNormArguments& arguments, cudaStream_t stream);
+cudaError_t embed_norm(const EmbedNormArguments& arguments, cudaStream_t stream);
 // Column sums of dx = dy * gelu'(x); of dy itself where x is null.
 cudaError_t column_sum(const ColumnArguments& arguments, int multiprocessors, cudaStream_t stream);
+
+// values[i] *= mask[i] where there is a mask, and the L2 norm of all values, summed in a fixed order.
+cudaError_t masked_norm(const MaskedNormArguments& arguments, int multiprocessors, cudaStream_t stream);
 
 // sums[i][column] = the sum over `partials` of partial_sums[i, :, column], in a fixed order, for `count` <= 3
 // sums.
