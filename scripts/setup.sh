@@ -63,16 +63,17 @@ setup_packages() {
 # .venv/.stamp is written last: an interrupted installation is taken up again.
 setup_venv() {
   local stamp
-  stamp=$(sha256sum scripts/requirements.txt)
+  stamp=$(cat scripts/requirements.txt scripts/requirements_no_deps.txt | sha256sum)
   stamp=${stamp%% *}
   if [[ -x .venv/bin/python && -f .venv/.stamp && $(<.venv/.stamp) == "$stamp" ]]; then
     echo "python: .venv is up to date"
     return
   fi
-  echo "python: installing scripts/requirements.txt into .venv (about 5 GB, some minutes)"
+  echo "python: installing scripts/requirements*.txt into .venv (about 5 GB, some minutes)"
   [[ -x .venv/bin/python ]] || python3 -m venv --clear .venv
-  .venv/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off --quiet \
-    -r scripts/requirements.txt
+  local install=(.venv/bin/python -m pip install --no-input --disable-pip-version-check --progress-bar off --quiet)
+  "${install[@]}" -r scripts/requirements.txt
+  "${install[@]}" --no-deps -r scripts/requirements_no_deps.txt
   printf '%s\n' "$stamp" >.venv/.stamp
   echo "python: .venv is ready"
 }

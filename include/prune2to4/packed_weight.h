@@ -5,6 +5,7 @@
 #include <torch/custom_class.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <tuple>
@@ -14,6 +15,8 @@
 #include "prune2to4/api.h"
 
 namespace prune2to4 {
+
+class DeviceWeight;  // of the operator library
 
 // The weight of a linear layer [rows (out), cols (in)] in packed 2:4 form, as TorchScript class
 // `__torch__.torch.classes.prune2to4.PackedWeight`. What is pickled is portable (see packed_matrix.h for the
@@ -47,6 +50,10 @@ class PRUNE2TO4_API PackedWeight final : public torch::CustomClassHolder {
   // The dense weight on `device` as `dtype`, made once for each pair and kept.
   at::Tensor dense(at::Device device, at::ScalarType dtype) const;
 
+  // This weight in the form that the kernels of `device` want, made once for each pair and kept. Not to
+  // outlive this object.
+  std::shared_ptr<const DeviceWeight> on(at::Device device, at::ScalarType dtype) const;
+
  private:
   PackedWeight(std::string name, int64_t rows, int64_t cols, at::Tensor values, at::Tensor positions);
 
@@ -56,8 +63,10 @@ class PRUNE2TO4_API PackedWeight final : public torch::CustomClassHolder {
   at::Tensor values_;
   at::Tensor positions_;
   int64_t negative_zeros_ = 0;
+  using Place = std::pair<std::string, at::ScalarType>;
   mutable std::mutex mutex_;
-  mutable std::map<std::pair<std::string, at::ScalarType>, at::Tensor> dense_;
+  mutable std::map<Place, at::Tensor> dense_;
+  mutable std::map<Place, std::shared_ptr<const DeviceWeight>> on_devices_;
 };
 
 }  // namespace prune2to4

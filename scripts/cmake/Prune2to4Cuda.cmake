@@ -4,6 +4,7 @@
 # In:   PRUNE2TO4_CUDA_KERNELS  AUTO: with nvcc where it is there and as new as LibTorch's CUDA; ON: an error when it is
 #                               not; OFF: without them, which has_kernels() tells
 # Out:  PRUNE2TO4_HAVE_KERNELS, and language CUDA where it is true
+#       PRUNE2TO4_CUTLASS_INCLUDE_DIR, for the kernels of src/ops/cuda; not found: they are left out
 
 set(PRUNE2TO4_CUDA_KERNELS AUTO CACHE STRING "Compile the CUDA kernels: AUTO, ON or OFF")
 set_property(CACHE PRUNE2TO4_CUDA_KERNELS PROPERTY STRINGS AUTO ON OFF)
@@ -26,6 +27,12 @@ if(PRUNE2TO4_CUDA_KERNELS)
                           "PRUNE2TO4_CUDA_KERNELS to OFF")
     endif()
   endif()
+endif()
+# CUTLASS's headers: in NVIDIA's wheel beside LibTorch's, else where CUTLASS_PATH says.
+find_path(PRUNE2TO4_CUTLASS_INCLUDE_DIR cutlass/cutlass.h
+  HINTS "${PRUNE2TO4_TORCH_ROOT}/../cutlass_library/source/include" "$ENV{CUTLASS_PATH}/include" NO_DEFAULT_PATH)
+if(PRUNE2TO4_HAVE_KERNELS AND NOT PRUNE2TO4_CUTLASS_INCLUDE_DIR)
+  message(STATUS "No 2:4 kernels for GPUs: CUTLASS's headers were not found")
 endif()
 if(NOT PRUNE2TO4_HAVE_KERNELS)
   message(STATUS "No CUDA kernels of our own: no nvcc of CUDA ${Prune2to4Torch_CUDA_VERSION}, or not wanted")

@@ -17,8 +17,13 @@ if(TARGET prune2to4_cuda)
   set_target_properties(prune2to4_cuda PROPERTIES INSTALL_RPATH "$ORIGIN;${PRUNE2TO4_TORCH_ROOT}/lib")
   install(TARGETS prune2to4_cuda LIBRARY)
 endif()
+if(TARGET prune2to4_ops_cuda)
+  set_target_properties(prune2to4_ops_cuda PROPERTIES INSTALL_RPATH "${PRUNE2TO4_TORCH_ROOT}/lib")
+  install(TARGETS prune2to4_ops_cuda LIBRARY)
+endif()
 install(FILES
   "${CMAKE_SOURCE_DIR}/include/prune2to4/api.h"
+  "${CMAKE_SOURCE_DIR}/include/prune2to4/fused_linear.h"
   "${CMAKE_SOURCE_DIR}/include/prune2to4/mask.h"
   "${CMAKE_SOURCE_DIR}/include/prune2to4/packed_matrix.h"
   "${CMAKE_SOURCE_DIR}/include/prune2to4/packed_weight.h"

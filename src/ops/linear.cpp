@@ -8,6 +8,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 
+#include "ops/device_weight.h"
+
 namespace prune2to4 {
 namespace {
 
@@ -49,6 +51,16 @@ at::Tensor linear_dense(const at::Tensor& input, const PackedWeightPtr& weight,
                         const std::optional<at::Tensor>& bias) {
   check(input, *weight, bias);
   return at::linear(input, weight->dense(input.device(), input.scalar_type()), bias);
+}
+
+at::Tensor linear_cuda(const at::Tensor& input, const PackedWeightPtr& weight,
+                       const std::optional<at::Tensor>& bias) {
+  check(input, *weight, bias);
+  std::vector<int64_t> sizes = input.sizes().vec();
+  sizes.back() = weight->rows();
+  return weight->on(input.device(), input.scalar_type())
+      ->run(input.reshape({-1, weight->cols()}), bias, Activation::kNone)
+      .view(sizes);
 }
 
 at::Tensor linear_meta(const at::Tensor& input, const PackedWeightPtr& weight,

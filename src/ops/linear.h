@@ -13,8 +13,12 @@ namespace prune2to4 {
 // weight, to the last bit of that kernel. Each throws c10::Error naming the layer when an input does not fit.
 using PackedWeightPtr = c10::intrusive_ptr<PackedWeight>;
 
+//
+// On a GPU in fp16 or bf16 the fastest kernel runs, whose sums round otherwise.
 at::Tensor linear_dense(const at::Tensor& input, const PackedWeightPtr& weight,
                         const std::optional<at::Tensor>& bias);
+at::Tensor linear_cuda(const at::Tensor& input, const PackedWeightPtr& weight,
+                       const std::optional<at::Tensor>& bias);
 at::Tensor linear_meta(const at::Tensor& input, const PackedWeightPtr& weight,
                        const std::optional<at::Tensor>& bias);
 // Gradients reach the input and the bias; the packed weight is a constant.

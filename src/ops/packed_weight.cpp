@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 
+#include "ops/device_weight.h"
 #include "prune2to4/packed_matrix.h"
 #include "prune2to4/tensor_mask.h"
 
@@ -86,6 +87,19 @@ at::Tensor PackedWeight::dense(at::Device device, at::ScalarType dtype) const {
   at::Tensor& weight = dense_[{device.str(), dtype}];
   if (!weight.defined()) weight = unpack().to(device, dtype);
   return weight;
+}
+
+std::shared_ptr<const DeviceWeight> PackedWeight::on(at::Device device, at::ScalarType dtype) const {
+  const Place place{device.str(), dtype};
+  const auto find = [&]() -> std::shared_ptr<const DeviceWeight> {
+    const std::scoped_lock lock(mutex_);
+    const auto found = on_devices_.find(place);
+    return found == on_devices_.end() ? nullptr : found->second;
+  };
+  if (auto found = find()) return found;
+  auto made = std::make_shared<const DeviceWeight>(*this, device, dtype);
+  const std::scoped_lock lock(mutex_);
+  return on_devices_.emplace(place, std::move(made)).first->second;  // another thread may have been first
 }
 
 }  // namespace prune2to4

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/cuda/CUDAContextLight.h>
+#include <ATen/cuda/Sleep.h>
+#include <ATen/ops/empty.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGraphsC10Utils.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "ops/cuda/gemm/gemm.h"
+#include "ops/sparse_gemm.h"
+
+namespace prune2to4 {
+namespace {
+
+// Of milliseconds(): the least of a few rounds, each of some calls behind one another.
+constexpr int kRounds = 4;
+constexpr int kCalls = 5;
+// The GPU waits about half a millisecond, until all calls are queued: else the host's part of short ones
+// counts.
+constexpr int64_t kSleepCycles = 1'000'000;
+
+gemm::Gpu gpu_of(at::Device device) {
+  return {device.index(), at::cuda::getDeviceProperties(device.index())->multiProcessorCount};
+}
+
+at::Tensor bytes(size_t count, at::Device device) {
+  return at::empty({static_cast<int64_t>(count)}, at::TensorOptions(device).dtype(at::kByte));
+}
+
+gemm::Kernels kernels_for(gemm::Type type, Activation activation) {
+  if (type == gemm::Type::kHalf)
+    return activation == Activation::kGelu ? gemm::half_gelu() : gemm::half_bias();
+  return activation == Activation::kGelu ? gemm::bfloat16_gelu() : gemm::bfloat16_bias();
+}
+
+std::vector<std::string> names_of(const gemm::Kernels& kernels) {
+  std::vector<std::string> names;
+  for (int i = 0; i < kernels.count; ++i) names.emplace_back(kernels.first[i].name);
+  return names;
+}
+
+class CutlassGemm final : public SparseGemm {
+ public:
+  explicit CutlassGemm(const at::Tensor& weight)
+      : type_(weight.scalar_type() == at::kHalf ? gemm::Type::kHalf : gemm::Type::kBFloat16),
+        out_(static_cast<int>(weight.size(0))),
+        in_(static_cast<int>(weight.size(1))),
+        gpu_(gpu_of(weight.device())),
+        bias_names_(names_of(kernels_for(type_, Activation::kNone))),
+        gelu_names_(names_of(kernels_for(type_, Activation::kGelu))) {
+    const c10::cuda::CUDAGuard guard(weight.device());
+    const gemm::CompressedBytes size = gemm::compressed_bytes(out_, in_, gpu_);
+    values_ = bytes(size.values, weight.device());
+    metadata_ = bytes(size.metadata, weight.device());
+    const at::Tensor workspace = bytes(size.workspace, weight.device());
+    const at::Tensor dense = weight.contiguous();
+    C10_CUDA_CHECK(gemm::compress(dense.const_data_ptr(), out_, in_, values_.mutable_data_ptr(),
+                                  metadata_.mutable_data_ptr(), workspace.mutable_data_ptr(), gpu_,
+                                  c10::cuda::getCurrentCUDAStream()));
+  }
+
+  const std::vector<std::string>& kernels(Activation activation) const override {
+    return activation == Activation::kGelu ? gelu_names_ : bias_names_;
+  }
+
+  bool run(size_t kernel, const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation,
+           at::Tensor& d) const override {
+    const c10::cuda::CUDAGuard guard(x.device());
+    // The guard does nothing where the device is current already; but a thread in which CUDA has not been
+    // called yet has no context, without which CUTLASS cannot describe its tensors to the copy engine.
+    C10_CUDA_CHECK(cudaSetDevice(x.device().index()));
+    const gemm::Kernel& chosen = kernels_for(type_, activation).first[kernel];
+    gemm::Product product;
+    product.out = out_;
+    product.in = in_;
+    product.tokens = static_cast<int>(x.size(0));
+    product.values = values_.const_data_ptr();
+    product.metadata = metadata_.const_data_ptr();
+    product.x = x.const_data_ptr();
+    product.bias = bias ? bias->const_data_ptr() : nullptr;
+    product.d = d.mutable_data_ptr();
+    at::Tensor workspace;
+    if (const size_t size = chosen.workspace_bytes(product, gpu_); size > 0) {
+      workspace = bytes(size, x.device());
+      product.workspace = workspace.mutable_data_ptr();
+    }
+    const cudaError_t error = chosen.run(product, gpu_, c10::cuda::getCurrentCUDAStream());
+    if (error == cudaErrorNotSupported) return false;
+    C10_CUDA_CHECK(error);
+    return true;
+  }
+
+ private:
+  gemm::Type type_;
+  int out_;
+  int in_;
+  gemm::Gpu gpu_;
+  std::vector<std::string> bias_names_;
+  std::vector<std::string> gelu_names_;
+  at::Tensor values_;
+  at::Tensor metadata_;
+};
+
+class Event {
+ public:
+  Event() { C10_CUDA_CHECK(cudaEventCreate(&event_)); }
+  ~Event() { C10_CUDA_CHECK_WARN(cudaEventDestroy(event_)); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record() { C10_CUDA_CHECK(cudaEventRecord(event_, c10::cuda::getCurrentCUDAStream())); }
+  float since(const Event& earlier) const {
+    C10_CUDA_CHECK(cudaEventSynchronize(event_));
+    float milliseconds = 0.0F;
+    C10_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, earlier.event_, event_));
+    return milliseconds;
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+class CutlassBackend final : public GemmBackend {
+ public:
+  std::string missing(at::Device device, at::ScalarType dtype, int64_t out, int64_t in) override {
+    const cudaDeviceProp* gpu = at::cuda::getDeviceProperties(device.index());
+    if (gpu->major != 9 || gpu->minor != 0) {
+      return std::string(gpu->name) + " has compute capability " + std::to_string(gpu->major) + "." +
+             std::to_string(gpu->minor) + ", and the 2:4 kernels are for 9.0 (Hopper)";
+    }
+    if (dtype != at::kHalf && dtype != at::kBFloat16) return "the 2:4 kernels are for float16 and bfloat16";
+    if (out % 8 != 0 || in % 32 != 0) {
+      return "a weight [" + std::to_string(out) + ", " + std::to_string(in) +
+             "] does not fit them: multiples of 8 and 32 are needed";
+    }
+    return "";
+  }
+
+  std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) override {
+    return std::make_unique<CutlassGemm>(weight);
+  }
+
+  bool capturing() override {
+    return c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None;
+  }
+
+  double milliseconds(const std::function<void()>& work) override {
+    Event start;
+    Event end;
+    float least = std::numeric_limits<float>::infinity();
+    for (int round = 0; round < kRounds; ++round) {
+      at::cuda::sleep(kSleepCycles);
+      start.record();
+      for (int call = 0; call < kCalls; ++call) work();
+      end.record();
+      const float passed = end.since(start);
+      if (round > 0) least = std::min(least, passed);  // the first warms up
+    }
+    return least / kCalls;
+  }
+};
+
+}  // namespace
+}  // namespace prune2to4
+
+extern "C" __attribute__((visibility("default"))) prune2to4::GemmBackend* prune2to4_gemm_backend() {
+  static prune2to4::CutlassBackend backend;
+  return &backend;
+}

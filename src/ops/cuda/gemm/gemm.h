@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <driver_types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+// 2:4 products by CUTLASS on GPUs of compute capability 9.0, without Torch. The weight W [out, in] is the
+// structured operand; activations and result are row-major, [tokens, in] and [tokens, out], which CUTLASS
+// sees as column-major [in, tokens] and [out, tokens]: nothing is transposed. All pointers are 16-byte
+// aligned.
+namespace prune2to4::gemm {
+
+enum class Type { kHalf, kBFloat16 };
+
+// d = activation(x W^T + bias). The values' and metadata's layout is one for every kernel here.
+struct Product {
+  int out = 0;  // a multiple of 8
+  int in = 0;   // a multiple of 32
+  int tokens = 0;
+  const void* values = nullptr;
+  const void* metadata = nullptr;
+  const void* x = nullptr;
+  const void* bias = nullptr;  // [out]; null: none
+  void* d = nullptr;
+  void* workspace = nullptr;
+};
+
+struct Gpu {
+  int device = 0;
+  int multiprocessors = 0;
+};
+
+struct Kernel {
+  const char* name;  // tile (out x tokens x in), schedule and cluster
+  Type type;
+  bool gelu;
+  size_t (*workspace_bytes)(const Product&, const Gpu&);
+  // cudaErrorNotSupported: the shape does not fit this kernel.
+  cudaError_t (*run)(const Product&, const Gpu&, cudaStream_t);
+};
+
+struct Kernels {
+  const Kernel* first;
+  int count;
+};
+Kernels half_bias();
+Kernels half_gelu();
+Kernels bfloat16_bias();
+Kernels bfloat16_gelu();
+
+// Of a weight [out, in].
+struct CompressedBytes {
+  size_t values;
+  size_t metadata;
+  size_t workspace;  // while it is compressed
+};
+CompressedBytes compressed_bytes(int out, int in, const Gpu& gpu);
+// `weight` is dense, row-major, 16-bit, with at most two non-zeros in each group of four.
+cudaError_t compress(const void* weight, int out, int in, void* values, void* metadata, void* workspace,
+                     const Gpu& gpu, cudaStream_t stream);
+
+}  // namespace prune2to4::gemm

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/kernel_choice.h"
+
+#include <limits>
+#include <map>
+#include <mutex>
+
+namespace prune2to4 {
+namespace {
+
+struct Choices {
+  std::mutex mutex;
+  std::map<ProductShape, size_t> fastest;
+};
+
+Choices& choices() {
+  static Choices all;
+  return all;
+}
+
+}  // namespace
+
+int64_t token_bucket(int64_t tokens) {
+  int64_t bucket = 256;
+  while (bucket < tokens) {
+    if (bucket / 2 * 3 >= tokens) return bucket / 2 * 3;
+    bucket *= 2;
+  }
+  return bucket;
+}
+
+size_t fastest(const ProductShape& shape, const std::vector<Candidate>& candidates) {
+  const std::scoped_lock one_at_a_time(choices().mutex);
+  if (const auto found = choices().fastest.find(shape); found != choices().fastest.end())
+    return found->second;
+  size_t best = 0;
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const std::optional<double> milliseconds = candidates[i].milliseconds();
+    if (!milliseconds || *milliseconds >= least) continue;
+    least = *milliseconds;
+    best = i;
+  }
+  choices().fastest.emplace(shape, best);
+  return best;
+}
+
+std::optional<size_t> known_fastest(const ProductShape& shape) {
+  const std::scoped_lock lock(choices().mutex);
+  const auto found = choices().fastest.find(shape);
+  return found == choices().fastest.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace prune2to4

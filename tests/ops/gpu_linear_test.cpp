@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/ATen.h>
+
+#include <cstdio>
+#include <random>
+#include <thread>
+
+#include "cuda/gpu.h"
+#include "ops/sparse_gemm.h"
+#include "prune2to4/packed_weight.h"
+#include "prune2to4/tensor_mask.h"
+
+namespace prune2to4 {
+namespace {
+
+constexpr Activation kActivations[] = {Activation::kNone, Activation::kGelu};
+
+GemmBackend* backend() {
+  std::string reason;
+  GemmBackend* found = gemm_backend(reason);
+  if (found == nullptr) {
+    CATCH_WARN("no 2:4 kernels for GPUs in this build, not tested: " << reason);
+    return nullptr;
+  }
+  reason = found->missing(kGpu, at::kHalf, 64, 64);
+  if (!reason.empty()) CATCH_WARN("not tested: " << reason);
+  return reason.empty() ? found : nullptr;
+}
+
+at::Tensor random_2_4(int64_t out, int64_t in, at::ScalarType dtype) {
+  const at::Tensor weight = at::randn({out, in}) * (1 / std::sqrt(static_cast<double>(in)));
+  const std::vector<uint8_t> kept = weight_norm_mask(weight, {});
+  return (weight * at::tensor(kept, at::kByte).view({out, in})).to(dtype);
+}
+
+at::Tensor expected(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                    Activation activation) {
+  at::Tensor y = at::mm(x.to(at::kDouble), weight.to(at::kDouble).t());
+  if (bias) y = y + bias->to(at::kDouble);
+  return activation == Activation::kGelu ? at::gelu(y) : y;
+}
+
+// Of error_of: rounding of the result, and what the fused GELU adds in its own precision.
+double tolerance(at::ScalarType dtype, Activation activation) {
+  const double rounding = dtype == at::kHalf ? 0x1p-11 : 0x1p-8;
+  return activation == Activation::kGelu && dtype == at::kHalf ? 3 * rounding : 1.2 * rounding;
+}
+
+struct Layer {
+  at::Tensor weight;  // dense, on the GPU
+  std::optional<at::Tensor> bias;
+  std::unique_ptr<SparseGemm> sparse;
+
+  Layer(GemmBackend& gemms, int64_t out, int64_t in, at::ScalarType dtype, bool biased)
+      : weight(random_2_4(out, in, dtype).to(kGpu)), sparse(gemms.compress(weight)) {
+    if (biased) bias = at::randn({out}, weight.options());
+  }
+  at::Tensor input(int64_t tokens) const { return at::randn({tokens, weight.size(1)}, weight.options()); }
+  at::Tensor output(int64_t tokens) const { return at::full({tokens, weight.size(0)}, 77, weight.options()); }
+};
+
+// Calls by every kernel, in turn, on random shapes.
+void check_random_products(int64_t calls) {
+  at::manual_seed(17);
+  std::mt19937 random(17);
+  const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };
+  while (calls > 0) {
+    const at::ScalarType dtype = below(2) == 0 ? at::kHalf : at::kBFloat16;
+    const Layer layer(*backend(), 8 * (1 + below(200)), 32 * (1 + below(64)), dtype, below(4) != 0);
+    for (int of_layer = 0; of_layer < 100 && calls > 0; ++of_layer, --calls) {
+      const Activation activation = kActivations[below(2)];
+      const int64_t tokens = below(3) == 0 ? 1 + below(3000) : 1 + below(300);
+      const auto kernel = static_cast<size_t>(of_layer) % layer.sparse->kernels(activation).size();
+      const at::Tensor x = layer.input(tokens);
+      at::Tensor d = layer.output(tokens);
+      const bool ran = layer.sparse->run(kernel, x, layer.bias, activation, d);
+      const double error =
+          error_of(d, expected(x, layer.weight, layer.bias, activation), tolerance(dtype, activation));
+      if (ran && error < 1) continue;
+      CATCH_INFO(layer.weight.sizes() << " " << dtype << " x " << tokens << ", kernel " << kernel);
+      CATCH_CHECK(ran);
+      CATCH_CHECK(error < 1);
+    }
+  }
+}
+
+}  // namespace
+
+CATCH_TEST_CASE("2:4 products of 10,000 random shapes equal fp64's, by every kernel") {
+  if (has_gpu() && backend() != nullptr) check_random_products(10000);
+}
+
+// For compute-sanitizer, which is a thousand times slower.
+CATCH_TEST_CASE("2:4 products of a few random shapes equal fp64's", "[sanitized]") {
+  if (has_gpu() && backend() != nullptr) check_random_products(300);
+}
+
+CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in several threads") {
+  if (!has_gpu() || backend() == nullptr) return;
+  at::manual_seed(19);
+  const auto packed = PackedWeight::pack(random_2_4(768, 3072, at::kHalf), "layer");
+  const at::Tensor bias = at::randn({768}, at::TensorOptions(kGpu).dtype(at::kHalf));
+  const FusedLinear linear(packed, bias);
+  const at::Tensor x = at::randn({1000, 3072}, bias.options());
+  const at::Tensor wanted = expected(x, packed->unpack().to(kGpu), bias, Activation::kNone);
+  const at::Tensor eager = linear.run(x, Activation::kNone);
+  CATCH_CHECK(error_of(eager, wanted, tolerance(at::kHalf, Activation::kNone)) < 1);
+  CATCH_CHECK(linear.kernel(1000, Activation::kNone) != "not yet measured");
+
+  at::Tensor captured;
+  const auto work = cuda_backend().capture(kGpu, [&] { captured = linear.run(x, Activation::kNone); });
+  work->replay();
+  cuda_backend().synchronize(kGpu);
+  CATCH_CHECK(at::equal(captured, eager));
+
+  std::vector<at::Tensor> results(8);
+  std::vector<std::thread> threads;
+  for (at::Tensor& result : results) {
+    threads.emplace_back([&] {
+      const FusedLinear mine(packed, bias);
+      for (int i = 0; i < 50; ++i) result = mine.run(x, Activation::kNone);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  cuda_backend().synchronize(kGpu);
+  for (const at::Tensor& result : results) CATCH_CHECK(at::equal(result, eager));
+  CATCH_CHECK(linear.run(x.narrow(0, 0, 0), Activation::kNone).sizes() == at::IntArrayRef({0, 768}));
+}
+
+CATCH_TEST_CASE("how fast 2:4 products are", "[.bench]") {
+  if (!has_gpu() || backend() == nullptr) return;
+  std::printf("%s, fp16, ms\n", cuda_backend().device_name(kGpu).c_str());
+  const std::pair<int64_t, int64_t> shapes[] = {{2304, 768}, {768, 768},  {3072, 768},
+                                                {768, 3072}, {1152, 384}, {384, 384},
+                                                {1536, 384}, {384, 1536}, {3072, 10240}};
+  for (const auto& [out, in] : shapes) {
+    const Layer layer(*backend(), out, in, at::kHalf, true);
+    for (const int64_t tokens : {1536, 3072, 6144, 11008, 24576, 98304}) {
+      if (in > 4000 && tokens != 3072) continue;
+      const at::Tensor x = layer.input(tokens);
+      at::Tensor d = layer.output(tokens);
+      for (const Activation activation : kActivations) {
+        if (activation == Activation::kGelu && out < in) continue;
+        const bool gelu = activation == Activation::kGelu;
+        std::printf("%5ld x %5ld %6ld %s  dense %.4f", static_cast<long>(out), static_cast<long>(in),
+                    static_cast<long>(tokens), gelu ? "gelu" : "    ", backend()->milliseconds([&] {
+                      if (gelu)
+                        at::_addmm_activation(*layer.bias, x, layer.weight.t(), 1, 1, true);
+                      else
+                        at::linear(x, layer.weight, layer.bias);
+                    }));
+        const auto& names = layer.sparse->kernels(activation);
+        for (size_t kernel = 0; kernel < names.size(); ++kernel) {
+          std::printf(" | %s %.4f", names[kernel].c_str(), backend()->milliseconds([&] {
+            layer.sparse->run(kernel, x, layer.bias, activation, d);
+          }));
+        }
+        std::printf("\n");
+      }
+    }
+  }
+}
+
+}  // namespace prune2to4
