@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/measure.h"
 #include "prune2to4/span_search.h"
 #include "prune2to4/table.h"
 #include "prune2to4/training_options.h"
@@ -62,10 +63,12 @@ struct EvalOptions {
   std::string model;
   std::string data;  // tokenized by scripts/tokenize_squad.py
   std::string device = "auto";
-  int64_t batch_tokens = 0;  // padding included; 0: what suits the device
-  int64_t batch_size = 0;    // windows at most; 0: any number
-  int threads = 0;           // of the CPU; 0: all cores
-  int64_t limit = 0;         // ask only the first so many questions; 0: all
+  int64_t batch_tokens = 0;        // padding included; 0: what suits the device
+  int64_t batch_size = 0;          // windows at most; 0: any number
+  int threads = 0;                 // of the CPU; 0: all cores
+  std::string padding = "remove";  // by the encoder engine: remove, keep
+  std::string engine = "auto";     // auto, interpreter
+  int64_t limit = 0;               // ask only the first so many questions; 0: all
   SpanOptions spans;
   std::string predictions;  // files to write; empty: no
   std::string n_best;
@@ -78,12 +81,38 @@ struct EvalOptions {
   std::vector<std::string> command;  // argv, for the report
 };
 
+struct BenchOptions {
+  OutputOptions results;
+  std::string model;
+  std::vector<int64_t> batches;  // sequences; empty: what suits the device
+  std::vector<int64_t> lengths;  // tokens of a sequence; empty: 384, or what the model or the data take
+  std::string data;              // --lengths: tokenized file whose windows run; empty: random tokens
+  int64_t windows = 0;           // of it, the first so many; 0: what suits the device
+  std::string baseline;          // a model; empty: the dense twin of a sparse one
+  bool no_baseline = false;
+  std::string layer;            // "OUTxIN": one linear layer in the place of a model
+  std::vector<int64_t> tokens;  // of the layer; empty: what suits the device
+  std::string device = "auto";
+  std::string dtype = "keep";      // keep, fp32, fp16, bf16
+  std::string padding = "remove";  // remove, keep
+  std::string engine = "auto";     // auto, interpreter
+  int threads = 0;                 // of the CPU; 0: all cores
+  MeasureOptions measure;
+  bool profile = false;  // also each kernel's share of a GPU's time
+  uint64_t seed = 0;     // of random tokens and weights
+  std::optional<double> min_speedup;
+  std::optional<double> max_latency_ms;
+  bool trust_model = false;
+  std::vector<std::string> command;  // argv, for the report
+};
+
 // Results go to `out`, messages to stderr. Errors: see error.h.
 void run_prune(const PruneOptions& options, std::ostream& out);
 void run_finetune(const FinetuneOptions& options, std::ostream& out);
 void run_inspect(const InspectOptions& options, std::ostream& out);
 void run_eval(const EvalOptions& options,
               std::ostream& out);  // a missed gate is Error(kGate), after the results
+void run_bench(const BenchOptions& options, std::ostream& out);  // so too
 
 // Says why this rank fails where its launcher reads it (torchrun's TORCHELASTIC_ERROR_FILE); nothing without
 // one.

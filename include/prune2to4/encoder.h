@@ -50,8 +50,10 @@ struct EncoderSpec {
 };
 
 // By the names that transformers gives, and the shapes. What the module computes is not proven by that: its
-// caller compares outputs. `heads` is the likeliest number; `reason` says why there is none.
-std::optional<EncoderSpec> find_encoder(const torch::jit::Module& module, std::string& reason);
+// caller compares outputs. `heads` is the likeliest number; `reason` says why there is none. With `packed`,
+// the weights of linear layers may be packed ones.
+std::optional<EncoderSpec> find_encoder(const torch::jit::Module& module, std::string& reason,
+                                        bool packed = false);
 
 // Numbers of heads that the graph's constants leave possible, the likeliest first.
 std::vector<int64_t> possible_heads(const torch::jit::Module& module, int64_t width);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/gate.h"
 #include "prune2to4/squad_metric.h"
 #include "prune2to4/table.h"
 
@@ -52,14 +53,6 @@ struct AnswerComparison {
   int64_t questions = 0;
   int64_t changed = 0;  // answers with another text
   std::vector<ChangedAnswer> most_changed;
-};
-
-struct GateResult {
-  std::string name;      // "min-f1", "min-em", "max-f1-drop"
-  double threshold = 0;  // per cent, or points
-  double value = 0;
-  bool passed = false;
-  std::string message;  // one line: by how much it was missed or met
 };
 
 // Everything `eval` says about a run. The JSON form is versioned (configs/evaluation.schema.json).

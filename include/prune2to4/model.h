@@ -62,6 +62,10 @@ class InlinedModel {
   torch::jit::Module rewrite(const std::map<std::string, c10::IValue>& packed,
                              at::Device device = at::kCPU) const;
 
+  // The other way round: each packed weight is a dense parameter again, in the dtype it was packed in, and
+  // its calls are aten::linear's.
+  torch::jit::Module dense_twin() const;
+
  private:
   torch::jit::Module module_;
   std::vector<std::pair<c10::ivalue::Object*, std::string>> weight_slots_;  // of each of linears_
@@ -70,6 +74,10 @@ class InlinedModel {
   int64_t packed_calls_ = 0;
   std::vector<std::string> warnings_;
 };
+
+// Of parameters, buffers and packed weights, each memory once; a packed weight counts in its packed form with
+// elements of `dtype`.
+int64_t weight_bytes(const torch::jit::Module& module, at::ScalarType dtype);
 
 // Writes a TorchScript archive to `file` (not yet committed), with `extra` records under extra/. A failing
 // file system ends in Error(kFileSystem): Module::save would abort the process there. Returns the SHA-256.

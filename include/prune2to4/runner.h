@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "prune2to4/text_batch.h"
 
@@ -22,17 +24,45 @@ struct SpanLogits {
 // 2].
 std::optional<SpanLogits> find_logits(const c10::IValue& output, at::IntArrayRef shape);
 
+// A batch whose inputs lie on the device already, to be run again and again.
+class PreparedBatch {
+ public:
+  virtual ~PreparedBatch() = default;
+  // Queues one forward pass, and does not wait for a GPU.
+  virtual void run() = 0;
+  // What the last run() gave, fp32 [batch, length] on the CPU; waits for it.
+  virtual SpanLogits logits() = 0;
+};
+
+// How a model is run.
+struct RunnerOptions {
+  bool engine = true;            // on a GPU in fp16 and bf16, where the model is recognised
+  bool remove_padding = true;    // by the engine: only real tokens are computed
+  bool engine_anywhere = false;  // in any dtype and on the CPU too: for tests
+};
+
+// Which kernel a linear layer takes.
+struct LayerKernel {
+  std::string layer;
+  std::string kernel;
+};
+
+class EncoderEngine;
+
 // A dense or sparse question-answering model, ready to run on a device.
 class Runner {
  public:
   // `name` stands in messages. Runs two small batches to learn which shapes `forward` takes.
   // Throws Error: kModel when it takes none, or gives no two tensors [batch, length].
-  Runner(std::string name, torch::jit::Module model, at::Device device);
+  Runner(std::string name, torch::jit::Module model, at::Device device, const RunnerOptions& options = {});
+  ~Runner();
+  Runner(Runner&&) noexcept;
 
   const std::string& name() const { return name_; }
   at::Device device() const { return device_; }
   const TextLimits& limits() const { return limits_; }
-  // What a trace wired in: then every batch must have just so many sequences, or tokens; 0: any.
+  // What a trace wired in: then every batch must have just so many sequences, or tokens; 0: any. The engine
+  // takes any.
   int64_t fixed_batch() const { return fixed_batch_; }
   int64_t fixed_length() const { return fixed_length_; }
 
@@ -40,7 +70,17 @@ class Runner {
   // that the model cannot look up, kDevice when memory ends.
   SpanLogits run(const TextBatch& batch);
 
+  // For repeated runs of one batch; throws as run() does. Not to outlive the runner.
+  std::unique_ptr<PreparedBatch> prepare(const TextBatch& batch);
+  // What runs the model: "encoder engine", or "interpreter" and, when the engine was asked for, why. A batch
+  // whose mask has holes goes through the interpreter all the same.
+  const std::string& engine() const { return engine_; }
+  // By linear layer, for a batch of so many tokens that are computed; none by the interpreter.
+  std::vector<LayerKernel> kernels(int64_t tokens) const;
+
  private:
+  std::unique_ptr<PreparedBatch> interpret(const TextBatch& batch);
+  void use_engine(const RunnerOptions& options);
   SpanLogits forward(const TextBatch& batch);
   bool accepts(int64_t batch, int64_t length);
   void learn_shapes();
@@ -49,12 +89,14 @@ class Runner {
   torch::jit::Module model_;
   at::Device device_;
   TextLimits limits_;
+  std::string engine_ = "interpreter";
   int64_t fixed_batch_ = 0;
   int64_t fixed_length_ = 0;
+  std::unique_ptr<EncoderEngine> encoder_;
 };
 
 // Verifies, loads and moves a model; its name is the file's. `sha256` receives the file's hash.
 Runner load_runner(const std::filesystem::path& path, at::Device device, bool trust_model,
-                   std::string& sha256);
+                   std::string& sha256, const RunnerOptions& options = {});
 
 }  // namespace prune2to4

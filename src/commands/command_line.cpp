@@ -21,7 +21,7 @@ void set_log_level(const OutputOptions& options) {
   if (chosen.empty() && argc > 1 && argv[1][0] != '-') {
     throw Error(ExitStatus::kUsage, "usage",
                 std::string("there is no command '") + argv[1] +
-                    "'; the commands are eval, finetune, inspect, prune");
+                    "'; the commands are bench, eval, finetune, inspect, prune");
   }
   const std::string help =
       chosen.empty() ? "prune2to4 --help" : "prune2to4 " + chosen.front()->get_name() + " --help";
@@ -29,10 +29,10 @@ void set_log_level(const OutputOptions& options) {
 }
 
 // Without a model on the command line, prune2to4.json in the current folder fills what is not given.
-void read_settings_file(CLI::App& command, EvalOptions& options) {
-  if (!options.model.empty() || !std::filesystem::exists(Settings::kFileName)) return;
+void read_settings_file(CLI::App& command, std::string& model) {
+  if (!model.empty() || !std::filesystem::exists(Settings::kFileName)) return;
   const Settings settings = read_settings(Settings::kFileName);
-  options.model = settings.model;
+  model = settings.model;
   if (const auto own = settings.commands.find(command.get_name()); own != settings.commands.end()) {
     apply_settings(command, own->second);
   }
@@ -49,10 +49,12 @@ int run_command_line(int argc, const char* const* argv, std::ostream& out) {
   PruneOptions prune;
   InspectOptions inspect;
   EvalOptions eval;
+  BenchOptions bench;
   FinetuneOptions finetune;
   setup_prune(app, prune);
   setup_finetune(app, finetune);
   setup_eval(app, eval);
+  setup_bench(app, bench);
   setup_inspect(app, inspect);
   try {
     app.parse(argc, argv);
@@ -71,9 +73,14 @@ int run_command_line(int argc, const char* const* argv, std::ostream& out) {
     run_finetune(finetune, out);
   } else if (app.got_subcommand("eval")) {
     eval.command.assign(argv, argv + argc);
-    read_settings_file(*app.get_subcommand("eval"), eval);
+    read_settings_file(*app.get_subcommand("eval"), eval.model);
     set_log_level(eval.results);
     run_eval(eval, out);
+  } else if (app.got_subcommand("bench")) {
+    bench.command.assign(argv, argv + argc);
+    if (bench.layer.empty()) read_settings_file(*app.get_subcommand("bench"), bench.model);
+    set_log_level(bench.results);
+    run_bench(bench, out);
   } else {
     set_log_level(inspect.results);
     run_inspect(inspect, out);

@@ -42,13 +42,13 @@ void add_output_options(CLI::App& command, OutputOptions& options) {
   from_environment(verbose->group("Results")->excludes(quiet));
 }
 
-namespace {
-
 CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
                         const std::vector<std::string>& choices, const std::string& description) {
   return from_environment(
       command.add_option(name, value, description)->check(CLI::IsMember(choices))->type_name("NAME"));
 }
+
+namespace {
 
 // What a dry run has no use for.
 void add_evaluation(CLI::App& command, PruneOptions& options, CLI::Option* dry_run) {
@@ -136,6 +136,12 @@ void add_batch_options(CLI::App& command, EvalOptions& options) {
                        ->check(CLI::Range(1, 4096))
                        ->type_name("N")
                        ->group("Speed"));
+  add_choice(command, "--padding", options.padding, {"remove", "keep"},
+             "Whether the encoder engine computes padding: remove or keep [remove]")
+      ->group("Speed");
+  add_choice(command, "--engine", options.engine, {"auto", "interpreter"},
+             "auto: the encoder engine on a GPU in fp16 and bf16 [auto]")
+      ->group("Speed");
 }
 
 void add_span_options(CLI::App& command, SpanOptions& options) {

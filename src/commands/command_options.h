@@ -16,9 +16,14 @@ void setup_prune(CLI::App& app, PruneOptions& options);
 void setup_finetune(CLI::App& app, FinetuneOptions& options);
 void setup_inspect(CLI::App& app, InspectOptions& options);
 void setup_eval(CLI::App& app, EvalOptions& options);
+void setup_bench(CLI::App& app, BenchOptions& options);
 
 // An option that the environment can set too: "--allow-nonfinite" by PRUNE2TO4_ALLOW_NONFINITE.
 CLI::Option* from_environment(CLI::Option* option);
+
+// An option that takes one of these names.
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::string& value,
+                        const std::vector<std::string>& choices, const std::string& description);
 
 void add_output_options(CLI::App& command, OutputOptions& options);
 void add_training_options(CLI::App& command, TrainingOptions& options);

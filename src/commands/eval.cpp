@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -42,9 +43,22 @@ struct Models {
   std::vector<std::string> sha256;
 
   // Which of them it is.
-  size_t load(const std::string& path, at::Device device, bool trust_model) {
-    runners.push_back(load_runner(path, device, trust_model, sha256.emplace_back()));
+  size_t load(const std::string& path, at::Device device, const EvalOptions& options) {
+    const RunnerOptions how{options.engine == "auto", options.padding == "remove"};
+    runners.push_back(load_runner(path, device, options.trust_model, sha256.emplace_back(), how));
+    log::debug(runners.back().name() + ": " + runners.back().engine());
     return runners.size() - 1;
+  }
+
+  // What runs them: one text when it is the same for all.
+  std::string engines() const {
+    const auto same = [&](const Runner& each) { return each.engine() == runners[0].engine(); };
+    if (std::all_of(runners.begin(), runners.end(), same)) return runners[0].engine();
+    std::string all;
+    for (const Runner& each : runners) {
+      all += (all.empty() ? "" : "; ") + each.name() + ": " + each.engine();
+    }
+    return all;
   }
 };
 
@@ -81,9 +95,12 @@ Baseline checked_baseline(const std::string& path, const EvaluationData& data) {
   return baseline;
 }
 
-std::vector<std::pair<std::string, std::string>> settings(const EvalOptions& options, at::Device device,
+std::vector<std::pair<std::string, std::string>> settings(const EvalOptions& options, const Models& models,
                                                           const BatchLimits& batches) {
-  return {{"device", device.str()},
+  const std::string engines = models.engines();
+  return {{"device", models.runners[0].device().str()},
+          {"engine", engines},
+          {"padding", engines.starts_with("interpreter") ? "keep" : options.padding},
           {"threads", std::to_string(at::get_num_threads())},
           {"batch_tokens", std::to_string(batches.tokens)},
           {"batch_size", batches.windows > 0 ? std::to_string(batches.windows) : "any"},
@@ -149,22 +166,21 @@ void eval(const EvalOptions& options, std::ostream& out) {
   const Questions& questions = input.questions();
 
   Models models;
-  models.load(options.model, device, options.trust_model);
+  models.load(options.model, device, options);
   size_t compared = 0;
   size_t dense = 0;
   std::optional<Baseline> baseline;
-  if (!options.compare.empty()) compared = models.load(options.compare, device, options.trust_model);
+  if (!options.compare.empty()) compared = models.load(options.compare, device, options);
   report.evaluation.data = input.describe();
   if (is_archive(options.baseline)) {
-    dense = options.baseline == options.compare ? compared
-                                                : models.load(options.baseline, device, options.trust_model);
+    dense = options.baseline == options.compare ? compared : models.load(options.baseline, device, options);
   } else if (!options.baseline.empty()) {
     baseline = checked_baseline(options.baseline, report.evaluation.data);
   }
 
   report.warnings = warnings(options, models, compared, report.evaluation.data.version);
   const EvaluateOptions how = evaluate_options(options, ranks);
-  report.settings = settings(options, device, how.batches);
+  report.settings = settings(options, models, how.batches);
   std::vector<Runner*> runners;
   for (Runner& runner : models.runners) runners.push_back(&runner);
   const std::vector<ModelAnswers> answers = evaluate(runners, questions, how);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/gates.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "prune2to4/error.h"
 
 namespace prune2to4 {
@@ -14,6 +17,13 @@ GateResult at_least(const std::string& gate, const std::string& measure, double 
   return {gate, threshold, value, passed,
           measure + " " + points(value) + " is " + points(distance) + (passed ? " above --" : " below --") +
               gate + " " + format_number(threshold, 6)};
+}
+
+GateResult at_most(const std::string& gate, const std::string& measure, double value, double threshold) {
+  const bool passed = value <= threshold;
+  return {gate, threshold, value, passed,
+          measure + " " + format_number(value) + " is " + format_number(std::abs(value - threshold)) +
+              (passed ? " below --" : " above --") + gate + " " + format_number(threshold, 6)};
 }
 
 GateResult drop_at_most(double value, double threshold, const Baseline& baseline) {
@@ -36,6 +46,25 @@ std::vector<GateResult> check_gates(const EvalOptions& options, const MeanScore&
     gates.push_back(at_least("min-em", "EM", score.exact_match, *options.min_exact_match));
   }
   if (options.max_f1_drop) gates.push_back(drop_at_most(score.f1, *options.max_f1_drop, *baseline));
+  return gates;
+}
+
+std::vector<GateResult> check_gates(const BenchOptions& options, const BenchReport& report) {
+  std::vector<GateResult> gates;
+  const auto& points = report.points;
+  if (options.min_speedup) {
+    const auto slowest = std::min_element(
+        points.begin(), points.end(), [](const auto& a, const auto& b) { return speedup(a) < speedup(b); });
+    gates.push_back(at_least("min-speedup", "speed-up at " + point_name(report, *slowest) + ":",
+                             speedup(*slowest), *options.min_speedup));
+  }
+  if (options.max_latency_ms) {
+    const auto slowest = std::max_element(points.begin(), points.end(), [](const auto& a, const auto& b) {
+      return a.timings[0].seconds.median < b.timings[0].seconds.median;
+    });
+    gates.push_back(at_most("max-latency-ms", "median at " + point_name(report, *slowest) + ":",
+                            1e3 * slowest->timings[0].seconds.median, *options.max_latency_ms));
+  }
   return gates;
 }
 

@@ -40,6 +40,13 @@ Archive read_model_archive(const std::string& path, bool trust_model, Report& re
   return archive;
 }
 
+std::optional<at::ScalarType> chosen_dtype(const std::string& name) {
+  if (name == "fp32") return at::kFloat;
+  if (name == "fp16") return at::kHalf;
+  if (name == "bf16") return at::kBFloat16;
+  return std::nullopt;
+}
+
 void write_model(const torch::jit::Module& module, const fs::path& path, const ExtraRecords& extra,
                  AtomicFile& file, Report& report) {
   const std::string sha256 = save_model(module, extra, file);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <ostream>
 #include <string>
 
@@ -24,6 +25,9 @@ std::filesystem::path choose_output(const std::string& output, const std::string
 
 // Reads and checks an archive, and tells the report of it.
 Archive read_model_archive(const std::string& path, bool trust_model, Report& report);
+
+// What --dtype names; none for "keep".
+std::optional<at::ScalarType> chosen_dtype(const std::string& name);
 
 void write_model(const torch::jit::Module& module, const std::filesystem::path& path,
                  const ExtraRecords& extra, AtomicFile& file, Report& report);

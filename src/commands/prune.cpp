@@ -44,12 +44,6 @@ std::vector<LayerChoice> choose(const InlinedModel& model, const LayerConfig& co
   throw Error(ExitStatus::kUsage, "layers", "no layer is selected" + packed + "; name some with --config");
 }
 
-void convert(InlinedModel& model, const std::string& dtype) {
-  if (dtype == "fp32") model.to(at::kFloat);
-  if (dtype == "fp16") model.to(at::kHalf);
-  if (dtype == "bf16") model.to(at::kBFloat16);
-}
-
 void note_separated(const InlinedModel& model, Report& report) {
   for (size_t i = 0; i < report.layers.size(); ++i) {
     const LayerReport& layer = report.layers[i];
@@ -155,7 +149,7 @@ class PruneRun {
   void mask(InlinedModel& model, const std::vector<LayerChoice>& choices) {
     evaluate("dense", model);
     report_.layers = mask_layers(model, choices, options_.allow_nonfinite);
-    convert(model, options_.dtype);
+    if (const auto dtype = chosen_dtype(options_.dtype)) model.to(*dtype);
     finish_masks(model);
     stages_.done("mask");
     if (!options_.dry_run) evaluate("masked", model);
@@ -178,7 +172,7 @@ class PruneRun {
     training_->run("sparse", module, pruned_weights(report_.layers), questions(), report_);
     copy_parameters(module, target);
     stages_.done("train");
-    options_.dtype == "keep" ? model.to(dtype) : convert(model, options_.dtype);
+    model.to(chosen_dtype(options_.dtype).value_or(dtype));
     finish_masks(model);
     evaluate("fine-tuned", model);
   }

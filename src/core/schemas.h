@@ -5,6 +5,7 @@
 // them.
 namespace prune2to4 {
 
+extern const char* const kBenchSchema;
 extern const char* const kEvaluationSchema;
 extern const char* const kLayerConfigSchema;
 extern const char* const kRecipeSchema;

@@ -40,10 +40,11 @@ constexpr std::array<Family, 2> kFamilies{{
       "ffn.lin1", "ffn.lin2", "output_layer_norm"}},
 }};
 
+using Shapes = std::map<std::string, std::vector<int64_t>>;  // by name
+
 class Finder {
  public:
-  Finder(std::map<std::string, at::Tensor> tensors, std::string& reason)
-      : tensors_(std::move(tensors)), reason_(reason) {}
+  Finder(Shapes shapes, std::string& reason) : shapes_(std::move(shapes)), reason_(reason) {}
 
   std::optional<EncoderSpec> find() {
     const std::string words = name_ending("embeddings.word_embeddings.weight");
@@ -51,12 +52,12 @@ class Finder {
     prefix_ = words.substr(0, words.size() - std::string("embeddings.word_embeddings.weight").size());
     EncoderSpec spec;
     spec.word_embedding = words;
-    spec.width = tensors_.at(words).size(1);
+    spec.width = shapes_.at(words).back();
     spec.position_embedding = prefix_ + "embeddings.position_embeddings.weight";
     spec.segment_embedding = prefix_ + "embeddings.token_type_embeddings.weight";
-    if (!tensors_.contains(spec.segment_embedding)) spec.segment_embedding.clear();
+    if (!shapes_.contains(spec.segment_embedding)) spec.segment_embedding.clear();
     spec.embedding_norm = affine(prefix_ + "embeddings.LayerNorm");
-    if (!tensors_.contains(spec.position_embedding))
+    if (!shapes_.contains(spec.position_embedding))
       return refuse("its positions are not looked up in an embedding");
     for (const Family& family : kFamilies) find_layers(family, spec);
     if (spec.layers.empty()) return refuse("its layers are named in no known way");
@@ -75,7 +76,7 @@ class Finder {
   }
 
   std::string name_ending(const std::string& end) const {
-    for (const auto& [name, tensor] : tensors_) {
+    for (const auto& [name, shape] : shapes_) {
       if (name == end || name.ends_with("." + end)) return name;
     }
     return "";
@@ -84,7 +85,7 @@ class Finder {
   AffineNames affine(const std::string& name) {
     AffineNames names{name + ".weight", name + ".bias"};
     for (const std::string& each : {names.weight, names.bias}) {
-      if (!tensors_.contains(each) && missing_.empty()) missing_ = each;
+      if (!shapes_.contains(each) && missing_.empty()) missing_ = each;
     }
     return names;
   }
@@ -92,7 +93,7 @@ class Finder {
   void find_layers(const Family& family, EncoderSpec& spec) {
     for (size_t layer = 0;; ++layer) {
       const std::string stem = prefix_ + family.layers + std::to_string(layer) + ".";
-      if (!tensors_.contains(stem + family.parts[0] + ".weight")) return;
+      if (!shapes_.contains(stem + family.parts[0] + ".weight")) return;
       std::array<AffineNames, 8> parts;
       for (size_t i = 0; i < parts.size(); ++i) parts[i] = affine(stem + family.parts[i]);
       spec.attention_dropout = family.attention_dropout;
@@ -101,19 +102,20 @@ class Finder {
   }
 
   bool has_shape(const AffineNames& names, int64_t rows, int64_t cols) const {
-    return tensors_.at(names.weight).sizes() == at::IntArrayRef({rows, cols}) &&
-           tensors_.at(names.bias).numel() == rows;
+    return shapes_.at(names.weight) == std::vector{rows, cols} && shapes_.at(names.bias) == std::vector{rows};
   }
 
   bool fits(const EncoderSpec& spec) const {
     const int64_t width = spec.width;
-    const auto norm = [&](const AffineNames& names) { return tensors_.at(names.weight).numel() == width; };
+    const auto norm = [&](const AffineNames& names) {
+      return shapes_.at(names.weight) == std::vector{width} && shapes_.at(names.bias) == std::vector{width};
+    };
     bool good = has_shape(spec.head, 2, width) && norm(spec.embedding_norm);
     for (const std::string& table : {spec.position_embedding, spec.segment_embedding}) {
-      good = good && (table.empty() || tensors_.at(table).size(1) == width);
+      good = good && (table.empty() || shapes_.at(table).back() == width);
     }
     for (const EncoderLayerNames& layer : spec.layers) {
-      const int64_t inner = tensors_.at(layer.intermediate.weight).size(0);
+      const int64_t inner = shapes_.at(layer.intermediate.weight).front();
       for (const auto* part : {&layer.query, &layer.key, &layer.value, &layer.attention_output}) {
         good = good && has_shape(*part, width, width);
       }
@@ -123,7 +125,7 @@ class Finder {
     return good;
   }
 
-  std::map<std::string, at::Tensor> tensors_;
+  Shapes shapes_;
   std::string& reason_;
   std::string prefix_;
   std::string missing_;
@@ -151,11 +153,17 @@ void read_constants(const torch::jit::Module& module, EncoderSpec& spec) {
 
 }  // namespace
 
-std::optional<EncoderSpec> find_encoder(const torch::jit::Module& module, std::string& reason) {
-  std::map<std::string, at::Tensor> tensors;
-  for (const NamedTensor& parameter : forward_parameters(module))
-    tensors.emplace(parameter.name, parameter.tensor);
-  auto spec = Finder(std::move(tensors), reason).find();
+std::optional<EncoderSpec> find_encoder(const torch::jit::Module& module, std::string& reason, bool packed) {
+  Shapes shapes;
+  for (const NamedTensor& parameter : forward_parameters(module)) {
+    shapes.emplace(parameter.name, parameter.tensor.sizes().vec());
+  }
+  if (packed) {
+    for (const auto& [name, weight] : packed_weights(module)) {
+      shapes.emplace(name, std::vector{weight->rows(), weight->cols()});
+    }
+  }
+  auto spec = Finder(std::move(shapes), reason).find();
   if (!spec) return spec;
   const std::vector<int64_t> heads = possible_heads(module, spec->width);
   if (heads.empty()) {

@@ -18,16 +18,22 @@ Object* read_object(const torch::jit::Value* value, const torch::jit::Module& ro
   return attribute.isObject() ? attribute.toObject().get() : nullptr;
 }
 
-void collect_names(const torch::jit::Module& module, const std::string& prefix, std::set<Object*>& seen,
-                   std::map<Attribute, std::string>& names) {
+using Visit = std::function<void(const Attribute&, const std::string& name, const c10::IValue& value)>;
+
+// Every attribute that is no module.
+void visit_attributes(const torch::jit::Module& module, const std::string& prefix, std::set<Object*>& seen,
+                      const Visit& visit) {
   Object* object = module._ivalue().get();
   if (!seen.insert(object).second) return;
   const auto type = module.type();
   for (size_t i = 0; i < type->numAttributes(); ++i) {
     const std::string& attribute = type->getAttributeName(i);
     const c10::IValue& slot = object->getSlot(i);
-    if (slot.isTensor()) names.emplace(Attribute{object, attribute}, prefix + attribute);
-    if (slot.isModule()) collect_names(slot.toModule(), prefix + attribute + ".", seen, names);
+    if (slot.isModule()) {
+      visit_attributes(slot.toModule(), prefix + attribute + ".", seen, visit);
+    } else {
+      visit({object, attribute}, prefix + attribute, slot);
+    }
   }
 }
 
@@ -51,8 +57,23 @@ std::optional<Attribute> read_attribute(const torch::jit::Value* value, const to
 std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root) {
   std::map<Attribute, std::string> names;
   std::set<Object*> seen;
-  collect_names(root, "", seen, names);
+  visit_attributes(root, "", seen,
+                   [&](const Attribute& attribute, const std::string& name, const c10::IValue& value) {
+                     if (value.isTensor()) names.emplace(attribute, name);
+                   });
   return names;
+}
+
+std::map<std::string, c10::intrusive_ptr<PackedWeight>> packed_weights(const torch::jit::Module& root) {
+  static const auto kType = c10::getCustomClassType<c10::intrusive_ptr<PackedWeight>>();
+  std::map<std::string, c10::intrusive_ptr<PackedWeight>> weights;
+  std::set<Object*> seen;
+  visit_attributes(root, "", seen, [&](const Attribute&, const std::string& name, const c10::IValue& value) {
+    if (value.isObject() && value.type()->isSubtypeOf(*kType)) {
+      weights.emplace(name, value.toCustomClass<PackedWeight>());
+    }
+  });
+  return weights;
 }
 
 }  // namespace prune2to4

@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "prune2to4/packed_weight.h"
+
 namespace prune2to4 {
 
 // Every node, those of nested blocks (if, loop) included, in order. `visit` may destroy the node it is given.
@@ -23,5 +25,8 @@ std::optional<Attribute> read_attribute(const torch::jit::Value* value, const to
 
 // Fully qualified names of all tensor attributes, by the first path that leads to each.
 std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root);
+
+// The packed weights, by the names of the weights they replaced.
+std::map<std::string, c10::intrusive_ptr<PackedWeight>> packed_weights(const torch::jit::Module& root);
 
 }  // namespace prune2to4

@@ -18,6 +18,7 @@
 
 #include "model/graph_walk.h"
 #include "prune2to4/interrupt.h"
+#include "prune2to4/statistics.h"
 #include "prune2to4/text_batch.h"
 
 namespace prune2to4 {
@@ -157,8 +158,7 @@ OutputDifference compare_outputs(const std::vector<at::Tensor>& first,
     const at::Tensor b = second[i].to(at::kDouble);
     const at::Tensor same = a.eq(b).logical_or(at::isnan(a).logical_and(at::isnan(b)));
     const double difference = at::where(same, at::zeros_like(a), (a - b).abs()).max().item<double>();
-    // A NaN once found stays.
-    if (!(difference <= result.largest_difference)) result.largest_difference = difference;
+    result.largest_difference = worse(result.largest_difference, difference);
     result.largest_value =
         std::max(result.largest_value, at::nan_to_num(a, 0, 0, 0).abs().max().item<double>());
   }

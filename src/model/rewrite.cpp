@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -18,13 +19,15 @@ using torch::jit::Module;
 using torch::jit::Node;
 using torch::jit::Value;
 
+// What an attribute holds afterwards, a packed weight or the tensor of one; none: what it holds now.
+using Replace = std::function<c10::IValue(const Attribute& attribute, const c10::IValue& value)>;
+
 // Re-creates a module tree in a CompilationUnit of its own, each module as a container without methods. Types
 // that scripted modules share are split: of two Linear modules of one type only one may be packed.
 class ContainerTree {
  public:
-  ContainerTree(std::shared_ptr<torch::jit::CompilationUnit> unit,
-                const std::map<Attribute, c10::IValue>& packed, at::Device device)
-      : unit_(std::move(unit)), packed_(packed), device_(device) {}
+  ContainerTree(std::shared_ptr<torch::jit::CompilationUnit> unit, const Replace& replace, at::Device device)
+      : unit_(std::move(unit)), replace_(replace), device_(device) {}
 
   Module copy(const Module& source) {
     Object* object = source._ivalue().get();
@@ -48,9 +51,11 @@ class ContainerTree {
     const auto type = source.type();
     const std::string& name = type->getAttributeName(slot);
     const c10::IValue& value = source._ivalue()->getSlot(slot);
-    const auto packed = packed_.find({source._ivalue().get(), name});
-    if (packed != packed_.end()) {
-      result.register_attribute(name, packed->second.type(), packed->second);
+    const c10::IValue weight = replace_({source._ivalue().get(), name}, value);
+    if (weight.isTensor()) {
+      result.register_parameter(name, weight.toTensor().to(device_), /*is_buffer=*/false);
+    } else if (!weight.isNone()) {
+      result.register_attribute(name, weight.type(), weight);
     } else if (value.isModule()) {
       result.register_module(name, copy(value.toModule()));
     } else {
@@ -62,7 +67,7 @@ class ContainerTree {
   }
 
   std::shared_ptr<torch::jit::CompilationUnit> unit_;
-  const std::map<Attribute, c10::IValue>& packed_;
+  const Replace& replace_;
   at::Device device_;
   std::map<Object*, Module> copies_;
 };
@@ -78,13 +83,17 @@ void retype(Graph& graph, const c10::ClassTypePtr& self) {
   });
 }
 
-void replace_linears(Graph& graph, const c10::TypePtr& packed_type) {
-  static const auto kLinear = c10::Symbol::fromQualString("prune2to4::linear");
+// The type of its weight decides which of the two a linear's operator is.
+void fit_linears(Graph& graph, const c10::TypePtr& packed_type) {
+  static const auto kPackedLinear = c10::Symbol::fromQualString("prune2to4::linear");
   for_each_node(graph.block(), [&](Node* node) {
-    if (node->kind() != c10::aten::linear || !node->input(1)->type()->isSubtypeOf(*packed_type)) return;
-    Node* packed = graph.create(kLinear, node->inputs())->insertBefore(node)->copyMetadata(node);
-    packed->output()->setType(node->output()->type());
-    node->output()->replaceAllUsesWith(packed->output());
+    if (node->kind() != c10::aten::linear && node->kind() != kPackedLinear) return;
+    const bool packed = node->input(1)->type()->isSubtypeOf(*packed_type);
+    const c10::Symbol wanted = packed ? kPackedLinear : c10::aten::linear;
+    if (node->kind() == wanted) return;
+    Node* fit = graph.create(wanted, node->inputs())->insertBefore(node)->copyMetadata(node);
+    fit->output()->setType(node->output()->type());
+    node->output()->replaceAllUsesWith(fit->output());
     node->destroy();
   });
 }
@@ -154,28 +163,47 @@ void add_method(Module& module, const std::string& name, const std::shared_ptr<G
   type->addMethod(function);
 }
 
-}  // namespace
-
-Module InlinedModel::rewrite(const std::map<std::string, c10::IValue>& packed, at::Device device) const {
-  std::map<Attribute, c10::IValue> packed_attributes;
-  for (const auto& [attribute, name] : tensor_names(module_)) {
-    if (const auto it = packed.find(name); it != packed.end())
-      packed_attributes.emplace(attribute, it->second);
-  }
+Module rebuild(const Module& module, const std::map<std::string, std::shared_ptr<Graph>>& graphs,
+               const Replace& replace, at::Device device) {
   auto unit = std::make_shared<torch::jit::CompilationUnit>();
-  Module result = ContainerTree(unit, packed_attributes, device).copy(module_);
+  Module result = ContainerTree(unit, replace, device).copy(module);
   const c10::TypePtr packed_type = c10::getCustomClassType<c10::intrusive_ptr<PackedWeight>>();
-  for (const auto& [name, source] : graphs_) {
+  for (const auto& [name, source] : graphs) {
     auto graph = source->copy();
     retype(*graph, result.type());
-    replace_linears(*graph, packed_type);
+    fit_linears(*graph, packed_type);
     follow_input_device(*graph);
     torch::jit::EliminateDeadCode(graph);
     forget_functions(*graph);
     graph->lint();
-    add_method(result, name, graph, module_.get_method(name).function().getSchema());
+    add_method(result, name, graph, module.get_method(name).function().getSchema());
   }
   return result;
+}
+
+}  // namespace
+
+Module InlinedModel::rewrite(const std::map<std::string, c10::IValue>& packed, at::Device device) const {
+  const auto names = tensor_names(module_);
+  const Replace replace = [&](const Attribute& attribute, const c10::IValue&) {
+    const auto name = names.find(attribute);
+    const auto weight = name == names.end() ? packed.end() : packed.find(name->second);
+    return weight == packed.end() ? c10::IValue() : weight->second;
+  };
+  return rebuild(module_, graphs_, replace, device);
+}
+
+Module InlinedModel::dense_twin() const {
+  const c10::TypePtr packed_type = c10::getCustomClassType<c10::intrusive_ptr<PackedWeight>>();
+  std::map<const PackedWeight*, at::Tensor> unpacked;
+  const Replace replace = [&](const Attribute&, const c10::IValue& value) -> c10::IValue {
+    if (!value.isObject() || !value.type()->isSubtypeOf(*packed_type)) return {};
+    const auto packed = value.toCustomClass<PackedWeight>();
+    at::Tensor& weight = unpacked[packed.get()];
+    if (!weight.defined()) weight = packed->unpack();
+    return weight;
+  };
+  return rebuild(module_, graphs_, replace, at::kCPU);
 }
 
 }  // namespace prune2to4

@@ -12,6 +12,7 @@
 #include "prune2to4/error.h"
 #include "prune2to4/model.h"
 #include "prune2to4/probe.h"
+#include "runtime/engine/encoder_engine.h"
 
 namespace prune2to4 {
 namespace {
@@ -41,6 +42,83 @@ at::Tensor on_host(const at::Tensor& logits) { return logits.to(at::kCPU, at::kF
   throw Error(ExitStatus::kModel, "run", name + ": forward failed: " + reason);
 }
 
+template <typename Action>
+auto translated(const std::string& name, const Action& action) {
+  try {
+    return action();
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::Error& error) {
+    rethrow(name, error.what_without_backtrace());
+  } catch (const std::runtime_error& error) {
+    rethrow(name, error.what());
+  }
+}
+
+class InterpretedBatch final : public PreparedBatch {
+ public:
+  InterpretedBatch(std::string name, torch::jit::Module model, at::Device device, const TextBatch& batch)
+      : name_(std::move(name)), model_(std::move(model)), shape_(batch.input_ids.sizes().vec()) {
+    const c10::InferenceMode inference;
+    inputs_ = forward_inputs(model_, batch, device);
+    if (inputs_.empty()) {
+      throw Error(ExitStatus::kModel, "run",
+                  name_ +
+                      ": forward takes arguments that are not input_ids, attention_mask, token_type_ids or "
+                      "position_ids; export it with scripts/export_bert.py");
+    }
+  }
+
+  void run() override {
+    const c10::InferenceMode inference;
+    const torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
+    logits_ = find_logits(model_.forward(inputs_), shape_);
+    if (logits_) return;
+    throw Error(ExitStatus::kModel, "run",
+                name_ +
+                    ": forward gives no start and end logits, [batch, length] each; is it a "
+                    "question-answering model?");
+  }
+
+  SpanLogits logits() override {
+    const c10::InferenceMode inference;
+    return {on_host(logits_->start), on_host(logits_->end)};
+  }
+
+ private:
+  std::string name_;
+  torch::jit::Module model_;
+  std::vector<int64_t> shape_;
+  std::vector<c10::IValue> inputs_;
+  std::optional<SpanLogits> logits_;
+};
+
+// Throws what Runner::run() throws.
+class TranslatedBatch final : public PreparedBatch {
+ public:
+  TranslatedBatch(std::string name, std::unique_ptr<PreparedBatch> batch)
+      : name_(std::move(name)), batch_(std::move(batch)) {}
+
+  void run() override {
+    translated(name_, [&] { batch_->run(); });
+  }
+  SpanLogits logits() override {
+    return translated(name_, [&] { return batch_->logits(); });
+  }
+
+ private:
+  std::string name_;
+  std::unique_ptr<PreparedBatch> batch_;
+};
+
+bool in_half_precision(const torch::jit::Module& module) {
+  for (const at::Tensor& parameter : module.parameters()) {
+    if (!parameter.is_floating_point()) continue;
+    return parameter.scalar_type() == at::kHalf || parameter.scalar_type() == at::kBFloat16;
+  }
+  return false;
+}
+
 // A trace has its devices wired in; rewritten, they follow the input.
 torch::jit::Module moved(torch::jit::Module module, at::Device device, bool trust_model) {
   if (device.is_cpu()) return module;
@@ -65,41 +143,73 @@ std::optional<SpanLogits> find_logits(const c10::IValue& output, at::IntArrayRef
   return std::nullopt;
 }
 
-Runner::Runner(std::string name, torch::jit::Module model, at::Device device)
+Runner::Runner(std::string name, torch::jit::Module model, at::Device device, const RunnerOptions& options)
     : name_(std::move(name)), model_(std::move(model)), device_(device), limits_(text_limits(model_)) {
   learn_shapes();
+  if (options.engine) use_engine(options);
 }
 
+Runner::~Runner() = default;
+Runner::Runner(Runner&&) noexcept = default;
+
+void Runner::use_engine(const RunnerOptions& options) {
+  if (!options.engine_anywhere) {
+    if (!device_.is_cuda()) return;
+    if (!in_half_precision(model_)) {
+      engine_ += " (the encoder engine runs fp16 and bf16)";
+      return;
+    }
+  }
+  std::string reason;
+  const Reference reference{[this](const TextBatch& batch) { return forward(batch); }, fixed_batch_,
+                            fixed_length_};
+  try {
+    encoder_ = make_encoder_engine(model_, reference, options.remove_padding, reason);
+    reason = "no BERT encoder was recognised: " + reason;
+  } catch (const Error& error) {
+    if (error.status() != ExitStatus::kDevice) throw;
+    reason = error.what();
+  } catch (const c10::Error& error) {
+    reason = std::string("the encoder engine failed: ") + error.what_without_backtrace();
+  } catch (const std::runtime_error& error) {
+    reason = std::string("the encoder engine failed: ") + error.what();
+  }
+  if (!encoder_) {
+    engine_ += " (" + reason + ")";
+    return;
+  }
+  engine_ = "encoder engine";
+  fixed_batch_ = fixed_length_ = 0;
+}
+
+std::unique_ptr<PreparedBatch> Runner::interpret(const TextBatch& batch) {
+  return std::make_unique<InterpretedBatch>(name_, model_, device_, batch);
+}
+
+// By the interpreter.
 SpanLogits Runner::forward(const TextBatch& batch) {
-  const c10::InferenceMode inference;
-  const torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
-  auto inputs = forward_inputs(model_, batch, device_);
-  if (inputs.empty()) {
-    throw Error(ExitStatus::kModel, "run",
-                name_ +
-                    ": forward takes arguments that are not input_ids, attention_mask, token_type_ids or "
-                    "position_ids; export it with scripts/export_bert.py");
-  }
-  auto logits = find_logits(model_.forward(std::move(inputs)), batch.input_ids.sizes());
-  if (!logits) {
-    throw Error(ExitStatus::kModel, "run",
-                name_ +
-                    ": forward gives no start and end logits, [batch, length] each; is it a "
-                    "question-answering model?");
-  }
-  return {on_host(logits->start), on_host(logits->end)};
+  const auto prepared = interpret(batch);
+  prepared->run();
+  return prepared->logits();
+}
+
+std::unique_ptr<PreparedBatch> Runner::prepare(const TextBatch& batch) {
+  return std::make_unique<TranslatedBatch>(name_, translated(name_, [&] {
+                                             const auto text =
+                                                 encoder_ ? encoder_->pack(batch) : std::nullopt;
+                                             return text ? encoder_->prepare(*text) : interpret(batch);
+                                           }));
 }
 
 SpanLogits Runner::run(const TextBatch& batch) {
-  try {
-    return forward(batch);
-  } catch (const Error&) {
-    throw;
-  } catch (const c10::Error& error) {
-    rethrow(name_, error.what_without_backtrace());
-  } catch (const std::runtime_error& error) {
-    rethrow(name_, error.what());
-  }
+  return translated(name_, [&] {
+    const auto text = encoder_ ? encoder_->pack(batch) : std::nullopt;
+    return text ? encoder_->run(*text) : forward(batch);
+  });
+}
+
+std::vector<LayerKernel> Runner::kernels(int64_t tokens) const {
+  return encoder_ ? encoder_->kernels(tokens) : std::vector<LayerKernel>{};
 }
 
 bool Runner::accepts(int64_t batch, int64_t length) {
@@ -125,11 +235,12 @@ void Runner::learn_shapes() {
 }
 
 Runner load_runner(const std::filesystem::path& path, at::Device device, bool trust_model,
-                   std::string& sha256) {
+                   std::string& sha256, const RunnerOptions& options) {
   Archive archive = Archive::read(path);
   gate_archive(archive, trust_model);
   sha256 = archive.sha256();
-  return {path.filename().string(), moved(load_model(std::move(archive)), device, trust_model), device};
+  return {path.filename().string(), moved(load_model(std::move(archive)), device, trust_model), device,
+          options};
 }
 
 }  // namespace prune2to4

@@ -10,7 +10,8 @@
 #include <span>
 
 #include "prune2to4/encoder.h"
-#include "train/attention.h"
+#include "prune2to4/packed_attention.h"
+#include "prune2to4/statistics.h"
 #include "train/fused.h"
 #include "train/network.h"
 
@@ -82,9 +83,11 @@ class EncoderNetwork final : public Network {
   SpanLogits forward(const PackedBatch& batch, bool dropout, std::vector<at::Tensor>* hidden) override {
     const double share = dropout ? options_.dropout.hidden : 0;
     at::Tensor x = embed(batch, share);
+    const PackedSequences sequences{batch.longest, batch.boundaries, batch.sequences,
+                                    batch.width,   batch.places,     batch.real};
     for (const EncoderLayer& layer : layers_) {
       const at::Tensor qkv = linear(x, layer.qkv).view({-1, 3, spec_.heads, spec_.width / spec_.heads});
-      const at::Tensor attended = packed_attention(qkv, batch, dropout ? options_.dropout.attention : 0);
+      const at::Tensor attended = packed_attention(qkv, sequences, dropout ? options_.dropout.attention : 0);
       x = linear_dropout_add_norm(attended, x, layer.attention_output, layer.attention_norm,
                                   spec_.attention_dropout ? share : 0);
       x = linear_dropout_add_norm(linear_gelu(x, layer.intermediate), x, layer.output, layer.output_norm,
@@ -155,7 +158,7 @@ double difference(const SpanLogits& a, const SpanLogits& b, const PackedBatch& b
   double value = 1;
   for (const auto part : {&SpanLogits::start, &SpanLogits::end}) {
     const at::Tensor real = (b.*part).masked_select(batch.real);
-    largest = std::max(largest, ((a.*part).masked_select(batch.real) - real).abs().max().item<double>());
+    largest = worse(largest, ((a.*part).masked_select(batch.real) - real).abs().max().item<double>());
     value = std::max(value, real.abs().max().item<double>());
   }
   return largest / value;

@@ -48,11 +48,19 @@ END
   prune2to4 prune model.pt --quiet >/dev/null
   prune2to4 eval model.pt --data dev.safetensors --quiet --predictions first.json >/dev/null
   local how
-  for how in "--batch-size 1" "--batch-size 7" "--batch-tokens 100" "--threads 1" "--compare model.2to4.pt"; do
+  for how in "--batch-size 1" "--batch-size 7" "--batch-tokens 100" "--threads 1" "--compare model.2to4.pt" \
+    "--padding keep" "--engine interpreter"; do
     # shellcheck disable=SC2086  # an option and its value
     prune2to4 eval model.pt --data dev.safetensors --quiet --predictions other.json $how >/dev/null
     cmp first.json other.json
   done
+}
+
+@test "eval says what ran the model, on a CPU the interpreter, and knows no other engine" {
+  prune2to4 eval model.pt --data dev.safetensors --quiet --limit 2 --device cpu --format json >eval.json
+  jq -e '.settings | .engine == "interpreter" and .padding == "keep"' eval.json
+  expect 2 "--engine" "fast" -- prune2to4 eval model.pt --data dev.safetensors --engine fast
+  expect 2 "--padding" "half" -- prune2to4 eval model.pt --data dev.safetensors --padding half
 }
 
 @test "the best answers' list begins with the answer, its probabilities add up, its texts differ" {

@@ -42,6 +42,8 @@ const Settings::Options kEveryOption = {{"data", "dev set.safetensors"},
                                         {"batch-size", "0"},
                                         {"batch-tokens", "4096"},
                                         {"threads", "2"},
+                                        {"padding", "keep"},
+                                        {"engine", "interpreter"},
                                         {"limit", "9223372036854775807"},
                                         {"n-best-size", "20"},
                                         {"max-answer-length", "30"},
@@ -65,8 +67,8 @@ CATCH_TEST_CASE("settings become text as typed on a command line") {
     "version": 1,
     "model": "bert.2to4.pt",
     "eval": {"data": "dev set.safetensors", "device": "cuda:1", "batch-size": 0, "batch-tokens": 4096,
-             "threads": 2, "limit": 9223372036854775807, "n-best-size": 20, "max-answer-length": 30,
-             "null-threshold": -0.1, "min-f1": 70, "min-em": 66.6, "max-f1-drop": 1e-7,
+             "threads": 2, "padding": "keep", "engine": "interpreter", "limit": 9223372036854775807,
+             "n-best-size": 20, "max-answer-length": 30, "null-threshold": -0.1, "min-f1": 70, "min-em": 66.6, "max-f1-drop": 1e-7,
              "baseline": "base.json", "compare": "other.pt", "predictions": "\"p\".json",
              "nbest": "n.json", "export-json": "e.json", "format": "md", "trust-model": false,
              "quiet": true, "verbose": false}})");
@@ -141,7 +143,7 @@ CATCH_TEST_CASE("what could not be read back is not written") {
   CATCH_CHECK_THAT(refused("data", "\xff"), StartsWith(start + "data: is not UTF-8"));
   CATCH_CHECK_THAT(refusal_to_write({"\xff", {}}),
                    StartsWith("[settings] prune2to4.json: /model: is not UTF-8"));
-  CATCH_CHECK_THAT(refusal_to_write({"", {{"bench", {}}}}), Contains(": /bench: unknown key"));
+  CATCH_CHECK_THAT(refusal_to_write({"", {{"inspect", {}}}}), Contains(": /inspect: unknown key"));
 }
 
 struct Malformed {

@@ -81,6 +81,8 @@ CATCH_TEST_CASE("differences between outputs are the largest absolute ones") {
   CATCH_CHECK(result.largest_difference == 2);
   CATCH_CHECK(result.largest_value == 4);
   CATCH_CHECK(std::isnan(compare_outputs({at::tensor({nan})}, {at::tensor({1.0F})}).largest_difference));
+  const at::Tensor one = at::tensor({1.0F});
+  CATCH_CHECK(std::isnan(compare_outputs({at::tensor({nan}), one}, {one, one}).largest_difference));
   CATCH_CHECK(std::isnan(compare_outputs({}, {at::tensor({1.0F})}).largest_difference));
 }
 

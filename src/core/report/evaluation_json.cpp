@@ -27,14 +27,6 @@ Json comparison_json(const AnswerComparison& comparison) {
           {"most_changed", changed}};
 }
 
-Json gate_json(const GateResult& gate) {
-  return {{"name", gate.name},
-          {"threshold", gate.threshold},
-          {"value", gate.value},
-          {"passed", gate.passed},
-          {"message", gate.message}};
-}
-
 }  // namespace
 
 std::string evaluation_json(const EvaluationReport& report) {

@@ -84,12 +84,6 @@ std::string comparison_text(const AnswerComparison& comparison, Format format) {
   return text + (markdown ? changed_markdown(comparison) : changed_text(comparison));
 }
 
-std::string gate_line(const GateResult& gate, Format format) {
-  const std::string line =
-      single_line("gate " + gate.name + (gate.passed ? " passed: " : " missed: ") + gate.message);
-  return format == Format::kMarkdown ? "- " + escape_markdown(line) + "\n" : line + "\n";
-}
-
 std::string summary(const EvaluationReport& report, Format format) {
   std::string text = evaluation_section(report.evaluation, format);
   if (report.comparison) text += comparison_text(*report.comparison, format);

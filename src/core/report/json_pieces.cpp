@@ -47,6 +47,14 @@ nlohmann::ordered_json evaluation_object(const Evaluation& evaluation) {
           {"models", models}};
 }
 
+nlohmann::ordered_json gate_json(const GateResult& gate) {
+  return {{"name", gate.name},
+          {"threshold", gate.threshold},
+          {"value", gate.value},
+          {"passed", gate.passed},
+          {"message", gate.message}};
+}
+
 std::string json_text(const nlohmann::ordered_json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -18,6 +18,7 @@ nlohmann::ordered_json text_or_null(const std::string& text);
 nlohmann::ordered_json named_values(const std::vector<std::pair<std::string, std::string>>& pairs);
 nlohmann::ordered_json mean_json(const std::optional<MeanScore>& mean);  // null for none
 nlohmann::ordered_json evaluation_object(const Evaluation& evaluation);
+nlohmann::ordered_json gate_json(const GateResult& gate);
 nlohmann::ordered_json training_array(const std::vector<TrainingRun>& runs);
 
 // Pretty-printed, with a newline; NaN and infinity become null, a byte that is not UTF-8 U+FFFD.

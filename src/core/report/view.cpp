@@ -186,6 +186,12 @@ std::string tail_of(std::string_view text, size_t width) {
   return kEllipsis + line.substr(begin);
 }
 
+std::string gate_line(const GateResult& gate, Format format) {
+  const std::string line =
+      single_line("gate " + gate.name + (gate.passed ? " passed: " : " missed: ") + gate.message);
+  return format == Format::kMarkdown ? "- " + escape_markdown(line) + "\n" : line + "\n";
+}
+
 std::string command_line(const std::vector<std::string>& argv) {
   std::string line;
   for (const auto& argument : argv) line += (line.empty() ? "" : " ") + quote_shell(argument);

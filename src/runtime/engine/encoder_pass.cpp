@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/engine/encoder_pass.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+
+#include <string_view>
+
+namespace prune2to4 {
+namespace {
+
+// As in training: what a softmax gives no probability, and no sum makes NaN.
+constexpr double kNoLogit = -1e9;
+// What a packed weight's name has more than its layer's.
+constexpr std::string_view kWeight = ".weight";
+// What the kernels for embeddings and normalization take.
+constexpr int64_t kWidthMultiple = 8;
+constexpr int64_t kWidest = 8192;
+
+FusedLinear fused(const LinearWeights& layer) {
+  return layer.packed ? FusedLinear(layer.packed, layer.bias)
+                      : FusedLinear(layer.name, layer.dense, layer.bias);
+}
+
+bool takes_kernels(const at::Tensor& words) {
+  const int64_t width = words.size(1);
+  return words.is_cuda() && (words.scalar_type() == at::kHalf || words.scalar_type() == at::kBFloat16) &&
+         width % kWidthMultiple == 0 && width <= kWidest && cuda_backend().has_kernels();
+}
+
+}  // namespace
+
+EncoderPass::EncoderPass(const EncoderSpec& spec, EncoderWeights weights)
+    : spec_(spec),
+      tables_{weights.words,
+              weights.positions,
+              weights.segments,
+              weights.embedding_norm.weight,
+              weights.embedding_norm.bias,
+              spec.epsilon},
+      head_(weights.head),
+      fused_(takes_kernels(weights.words)) {
+  for (const EncoderLayerWeights& layer : weights.layers) {
+    layers_.push_back({fused(layer.qkv), fused(layer.attention_output), layer.attention_norm,
+                       fused(layer.intermediate), fused(layer.output), layer.output_norm});
+  }
+}
+
+PackRules EncoderPass::rules() const {
+  PackRules rules;
+  rules.vocabulary = tables_.words.size(0);
+  rules.segments = tables_.segments.defined() ? tables_.segments.size(0) : 0;
+  rules.positions = tables_.positions.size(0) - spec_.position_offset;
+  rules.position_offset = spec_.position_offset;
+  return rules;
+}
+
+std::vector<LayerKernel> EncoderPass::kernels(int64_t tokens) const {
+  std::vector<LayerKernel> kernels;
+  const auto add = [&](const FusedLinear& linear, Activation activation) {
+    std::string name = linear.name();
+    if (name.ends_with(kWeight)) name.resize(name.size() - kWeight.size());
+    kernels.push_back({std::move(name), linear.kernel(tokens, activation)});
+  };
+  for (const Layer& layer : layers_) {
+    add(layer.qkv, Activation::kNone);
+    add(layer.attention_output, Activation::kNone);
+    add(layer.intermediate, Activation::kGelu);
+    add(layer.output, Activation::kNone);
+  }
+  return kernels;
+}
+
+void EncoderPass::run(const PackedText& text, at::Tensor& logits) const {
+  const PackedSequences sequences = text.sequences();
+  at::Tensor x = embed(text);
+  for (const Layer& layer : layers_) {
+    const at::Tensor qkv = layer.qkv.run(x, Activation::kNone)
+                               .view({text.shape.tokens, 3, spec_.heads, spec_.width / spec_.heads});
+    const at::Tensor attended = packed_attention(qkv, sequences, 0);
+    x = add_norm(layer.attention_output.run(attended, Activation::kNone), x, layer.attention_norm);
+    x = add_norm(layer.output.run(layer.intermediate.run(x, Activation::kGelu), Activation::kNone), x,
+                 layer.output_norm);
+  }
+  const at::Tensor found = at::linear(x, head_.dense, head_.bias).to(at::kFloat);
+  logits.fill_(kNoLogit);
+  logits.index_copy_(0, text.slots(), found);
+}
+
+at::Tensor EncoderPass::embed(const PackedText& text) const {
+  if (fused_) return cuda_backend().embed_norm(tables_, text.ids(), text.places(), text.types());
+  at::Tensor x = at::embedding(tables_.words, text.ids()) + at::embedding(tables_.positions, text.places());
+  if (tables_.segments.defined()) x = x + at::embedding(tables_.segments, text.types());
+  return norm(x, {tables_.norm_weight, tables_.norm_bias});
+}
+
+at::Tensor EncoderPass::add_norm(const at::Tensor& x, const at::Tensor& residual,
+                                 const NormWeights& weights) const {
+  if (fused_) return cuda_backend().add_norm(x, residual, weights.weight, weights.bias, spec_.epsilon);
+  return norm(x + residual, weights);
+}
+
+// With statistics in fp32.
+at::Tensor EncoderPass::norm(const at::Tensor& x, const NormWeights& weights) const {
+  return at::layer_norm(x.to(at::kFloat), weights.weight.sizes(), weights.weight, weights.bias, spec_.epsilon)
+      .to(x.scalar_type());
+}
+
+}  // namespace prune2to4
