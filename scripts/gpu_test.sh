@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Checks the built program and operator library on an NVIDIA GPU; needs Python with torch and transformers there.
+# Checks the built program and its libraries on an NVIDIA GPU; builds nothing. Needs Python with torch and transformers.
 #
-#   scripts/gpu_test.sh [BUILD]     BUILD: folder with prune2to4 and libprune2to4_ops.so (build)
+#   scripts/gpu_test.sh [BUILD]     BUILD: folder with prune2to4, its libraries and tests/cuda_tests (build)
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -16,6 +16,8 @@ export LD_LIBRARY_PATH=$torch_lib:$build:$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRA
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+step "Kernels"
+"$build/tests/cuda_tests"
 for dtype in fp32 fp16 bf16; do
   step "BERT-base, $dtype"
   "$python" scripts/export_bert.py bert-base "$work/$dtype.pt" --random --dtype "$dtype"
@@ -34,5 +36,18 @@ for model in tiny tiny.2to4; do
   done
   cmp "$work/$model.cpu.json" "$work/$model.cuda.json"
 done
+step "Encoder engine"
+"$build/prune2to4" prune "$work/tiny.pt" --dtype fp16 --device cuda --output "$work/half.pt" --quiet
+scores=()
+for how in "--engine interpreter" "--padding keep" "--padding remove --batch-size 1" "--padding remove"; do
+  read -ra flags <<<"$how"
+  "$build/prune2to4" eval "$work/half.pt" --data "$work/dev.safetensors" --device cuda "${flags[@]}" --quiet \
+    --export-json "$work/eval.json" >/dev/null
+  scores+=("$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["evaluation"]["models"][0]["f1"])' \
+    "$work/eval.json")")
+  echo "F1 ${scores[-1]}  $how"
+done
+python3 -c 'import sys; f1 = [float(each) for each in sys.argv[1:]]; sys.exit(max(f1) - min(f1) > 0.1)' "${scores[@]}" ||
+  fail "F1 depends on what runs the model by more than 0.1"
 echo
 echo "gpu: all checks passed"

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Times a BERT with random weights by `prune2to4 bench` beside PyTorch, in one run; bench_latency.sh calls it.
+
+Without --real every token is real and all compute the same. With --real the windows of a tokenized file: PyTorch pads
+them to the file's length in the file's order, or sorts them by length and pads to the longest of a batch; prune2to4
+takes them as they come and computes no padding. Each row runs in a process of its own; a figure is the median of
+repeats, each of some batches behind one another.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import types
+
+import bench_latency_torch
+import export_bert
+import torch
+import transformers
+from bench_latency_torch import Batches, Row, Times
+
+MODELS = {
+    "base": {"vocab_size": 30522},
+    "large": {"vocab_size": 30522, "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+              "intermediate_size": 4096},
+    "tiny": {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128,
+             "vocab_size": 30522},
+}
+PYTORCH = {
+    "eager": [Row("PyTorch, eager")],
+    "compiled": [Row("PyTorch, compiled", mode="default")],
+    "max-autotune": [Row("PyTorch, max-autotune", mode="max-autotune")],
+    "sparse": [Row("PyTorch 2:4, eager", sparse=True), Row("PyTorch 2:4, compiled", mode="default", sparse=True)],
+}
+SORTED = [Row("PyTorch, compiled, sorted, padded to the batch", mode="default", sort=True)]
+
+
+def write_models(options: argparse.Namespace) -> None:
+    """The same weights for all."""
+    torch.manual_seed(0)
+    config = transformers.BertConfig(**MODELS[options.model])
+    model = transformers.BertForQuestionAnswering._from_config(config, attn_implementation="sdpa").eval()
+    torch.save(model.state_dict(), options.folder / "weights.pt")
+    config.save_pretrained(options.folder)
+    how = types.SimpleNamespace(model=options.model, fixed_length=None, dtype=options.dtype, attention="sdpa")
+    model = model.to({"fp16": torch.half, "bf16": torch.bfloat16}[options.dtype])
+    export_bert.write(export_bert.trace(model, how), options.folder / "dense.pt")
+    run([options.program, "prune", str(options.folder / "dense.pt"), "--output", str(options.folder / "sparse.pt"),
+         "--device", "cpu", "--quiet"])
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"bench_latency.py: exit status {done.returncode}: {' '.join(command)}")
+    return done.stdout
+
+
+def points(options: argparse.Namespace) -> dict[str, Batches]:
+    if not options.real:
+        return {str(batch): bench_latency_torch.full(batch, options.length) for batch in options.batches}
+    lengths, width = bench_latency_torch.real_lengths(options.real, options.windows)
+    return {str(batch): Batches(bench_latency_torch.in_batches(lengths, batch), width) for batch in options.batches}
+
+
+def our_rows(options: argparse.Namespace) -> tuple[dict[str, Times], list[str]]:
+    """Times by row, and notes."""
+    how = ["--batch", ",".join(map(str, options.batches)), "--device", options.device, "--min-seconds",
+           str(options.min_seconds), "--repeats", str(options.repeats), "--format", "json", "--quiet"]
+    how += (["--lengths", str(options.real), "--windows", str(options.windows)] if options.real
+            else ["--length", str(options.length)])
+    rows: dict[str, Times] = {}
+    notes = []
+    for model, names, flags in (("sparse.pt", ("prune2to4, 2:4", "prune2to4, dense"), []),
+                                ("dense.pt", ("LibTorch's interpreter, dense",),
+                                 ["--engine", "interpreter", "--no-baseline"])):
+        report = json.loads(run([options.program, "bench", str(options.folder / model), *how, *flags]))
+        for place, name in enumerate(names):
+            rows[name] = {str(point["batch"]): point["timings"][place]["median_ms"] for point in report["points"]}
+            notes.append(f"{name}: {report['models'][place]['engine']}")
+        if model == "sparse.pt":
+            notes += [note for point in report["points"] for note in describe(point)]
+    return rows, notes
+
+
+def describe(point: dict) -> list[str]:
+    kernels: dict[str, set[str]] = {}
+    for each in point["timings"][0]["kernels"]:
+        part = each["layer"].rsplit("layer.", 1)[-1].split(".", 1)[-1]
+        kernels.setdefault(part, set()).add(each["kernel"])
+    found = "; ".join(f"{part}: {', '.join(sorted(names))}" for part, names in kernels.items())
+    difference, largest = point["largest_difference"], point["largest_output"]
+    return [f"batch {point['batch']}: 2:4 and its dense twin differ by {difference:.2g} of logits up to {largest:.3g}; "
+            f"spread {point['timings'][0]['spread']:.3f}; {found}"]
+
+
+def report(options: argparse.Namespace, rows: dict[str, Times | str], notes: list[str]) -> None:
+    columns = [str(batch) for batch in options.batches]
+    unit = f"windows/s, {options.windows} real windows" if options.real else f"ms a batch, {options.length} real tokens"
+    print(f"\n{unit + ', by batch':48}" + "".join(f"{column:>10}" for column in columns))
+    for name, times in rows.items():
+        if isinstance(times, str):
+            print(f"{name:48}  failed: {times}")
+            continue
+        values = [1e3 * int(column) / times[column] if options.real else times[column] for column in columns]
+        print(f"{name:48}" + "".join(f"{value:10.0f}" if options.real else f"{value:10.3f}" for value in values))
+    for ours in [name for name in rows if name.startswith("prune2to4")]:
+        best = [min(times[column] for name, times in rows.items()
+                    if not name.startswith("prune2to4") and not isinstance(times, str)) for column in columns]
+        print(f"{'best of the others / ' + ours:48}" +
+              "".join(f"{b / rows[ours][column]:10.2f}" for b, column in zip(best, columns, strict=True)))
+    gain = [rows["prune2to4, dense"][column] / rows["prune2to4, 2:4"][column] for column in columns]
+    print(f"{'ours dense / ours 2:4':48}" + "".join(f"{value:10.2f}" for value in gain))
+    print("\n" + "\n".join(notes))
+
+
+def parse_arguments() -> argparse.Namespace:
+    def numbers(text: str) -> list[int]:
+        return [int(each) for each in text.split(",")]
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("--folder", type=pathlib.Path, required=True, help="for models and outputs")
+    parser.add_argument("--real", metavar="TOKENIZED.safetensors", type=pathlib.Path)
+    parser.add_argument("--windows", type=int, default=1536, help="of --real (default: %(default)s)")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--model", choices=list(MODELS), default="base")
+    parser.add_argument("--dtype", choices=["fp16", "bf16"], default="fp16")
+    parser.add_argument("--batches", type=numbers, default=[4, 16, 64, 256], metavar="N,...")
+    parser.add_argument("--length", type=int, default=384, help="without --real (default: %(default)s)")
+    parser.add_argument("--min-seconds", type=float, default=3, help="a point (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=10, help="a point, at least (default: %(default)s)")
+    parser.add_argument("--pytorch", default="eager,compiled,max-autotune,sparse", metavar="WAY,...",
+                        help=f"of {', '.join(PYTORCH)}; empty: none (default: %(default)s)")
+    options = parser.parse_args()
+    options.ways = [way for way in options.pytorch.split(",") if way]
+    if unknown := [way for way in options.ways if way not in PYTORCH]:
+        parser.error(f"--pytorch: {unknown[0]} is none of {', '.join(PYTORCH)}")
+    return options
+
+
+def main() -> int:
+    options = parse_arguments()
+    export_bert.silence(transformers)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    write_models(options)
+    where = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"BERT-{options.model}, {options.dtype}; {where}; PyTorch {torch.__version__}, transformers "
+          f"{transformers.__version__}")
+    rows: dict[str, Times | str] = {}
+    for row in [row for way in options.ways for row in PYTORCH[way]] + (SORTED if options.real else []):
+        rows[row.name] = bench_latency_torch.measure(row, options, points(options))
+        print(f"[bench] {row.name}: {rows[row.name]}", file=sys.stderr, flush=True)
+    ours, notes = our_rows(options)
+    report(options, {**rows, **ours}, notes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
