@@ -11,15 +11,14 @@ repeats, each of some batches behind one another.
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
-import types
 
+import bench_common
 import bench_latency_torch
 import export_bert
-import torch
 import transformers
 from bench_latency_torch import Batches, Row, Times
+from bench_prune import run
 
 MODELS = {
     "base": {"vocab_size": 30522},
@@ -38,24 +37,17 @@ SORTED = [Row("PyTorch, compiled, sorted, padded to the batch", mode="default", 
 
 
 def write_models(options: argparse.Namespace) -> None:
-    """The same weights for all."""
-    torch.manual_seed(0)
     config = transformers.BertConfig(**MODELS[options.model])
-    model = transformers.BertForQuestionAnswering._from_config(config, attn_implementation="sdpa").eval()
-    torch.save(model.state_dict(), options.folder / "weights.pt")
-    config.save_pretrained(options.folder)
-    how = types.SimpleNamespace(model=options.model, fixed_length=None, dtype=options.dtype, attention="sdpa")
-    model = model.to({"fp16": torch.half, "bf16": torch.bfloat16}[options.dtype])
-    export_bert.write(export_bert.trace(model, how), options.folder / "dense.pt")
+    bench_common.write_model(options.model, config, options.folder, options.dtype)
     run([options.program, "prune", str(options.folder / "dense.pt"), "--output", str(options.folder / "sparse.pt"),
          "--device", "cpu", "--quiet"])
 
 
-def run(command: list[str]) -> str:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"bench_latency.py: exit status {done.returncode}: {' '.join(command)}")
-    return done.stdout
+def bench(options: argparse.Namespace, model: str, flags: list[str]) -> dict:
+    report = options.folder / "latency.json"
+    report.unlink(missing_ok=True)
+    run([options.program, "bench", str(options.folder / model), "--export-json", str(report), *flags])
+    return json.loads(report.read_bytes())
 
 
 def points(options: argparse.Namespace) -> dict[str, Batches]:
@@ -68,7 +60,7 @@ def points(options: argparse.Namespace) -> dict[str, Batches]:
 def our_rows(options: argparse.Namespace) -> tuple[dict[str, Times], list[str]]:
     """Times by row, and notes."""
     how = ["--batch", ",".join(map(str, options.batches)), "--device", options.device, "--min-seconds",
-           str(options.min_seconds), "--repeats", str(options.repeats), "--format", "json", "--quiet"]
+           str(options.min_seconds), "--repeats", str(options.repeats), "--quiet"]
     how += (["--lengths", str(options.real), "--windows", str(options.windows)] if options.real
             else ["--length", str(options.length)])
     rows: dict[str, Times] = {}
@@ -76,10 +68,11 @@ def our_rows(options: argparse.Namespace) -> tuple[dict[str, Times], list[str]]:
     for model, names, flags in (("sparse.pt", ("prune2to4, 2:4", "prune2to4, dense"), []),
                                 ("dense.pt", ("LibTorch's interpreter, dense",),
                                  ["--engine", "interpreter", "--no-baseline"])):
-        report = json.loads(run([options.program, "bench", str(options.folder / model), *how, *flags]))
+        report = bench(options, model, [*how, *flags])
         for place, name in enumerate(names):
             rows[name] = {str(point["batch"]): point["timings"][place]["median_ms"] for point in report["points"]}
             notes.append(f"{name}: {report['models'][place]['engine']}")
+        notes += report["warnings"]
         if model == "sparse.pt":
             notes += [note for point in report["points"] for note in describe(point)]
     return rows, notes
@@ -146,9 +139,7 @@ def main() -> int:
     export_bert.silence(transformers)
     options.folder.mkdir(parents=True, exist_ok=True)
     write_models(options)
-    where = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"BERT-{options.model}, {options.dtype}; {where}; PyTorch {torch.__version__}, transformers "
-          f"{transformers.__version__}")
+    print(f"BERT-{options.model}, {options.dtype}; {bench_common.describe_machine(options.device)}")
     rows: dict[str, Times | str] = {}
     for row in [row for way in options.ways for row in PYTORCH[way]] + (SORTED if options.real else []):
         rows[row.name] = bench_latency_torch.measure(row, options, points(options))

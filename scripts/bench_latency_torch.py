@@ -2,20 +2,16 @@
 """PyTorch's side of bench_latency.py: one way to run a BERT, timed in a process of its own."""
 
 import argparse
-import concurrent.futures
 import contextlib
-import multiprocessing
 import pathlib
 import statistics
-import textwrap
 import time
 import warnings
 from typing import NamedTuple
 
-import numpy as np
 import safetensors
 import torch
-import transformers
+from bench_common import DTYPES, in_fresh_process, load_model
 
 MULTIPLE = 8  # of tokens, to which a batch is padded
 WARM_UP = 3
@@ -38,12 +34,7 @@ Times = dict[str, float]  # milliseconds a batch, by point
 
 def measure(row: Row, options: argparse.Namespace, points: dict[str, Batches]) -> Times | str:
     """What a fresh process measures; the reason when it fails."""
-    fresh = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=fresh) as pool:
-        try:
-            return pool.submit(run, row, options, points).result()
-        except Exception as error:  # the compiler and the kernels raise many kinds
-            return textwrap.shorten(str(error) or type(error).__name__, 160)
+    return in_fresh_process(run, row, options, points)
 
 
 def real_lengths(file: pathlib.Path, windows: int) -> tuple[list[int], int]:
@@ -54,16 +45,6 @@ def real_lengths(file: pathlib.Path, windows: int) -> tuple[list[int], int]:
 
 def in_batches(lengths: list[int], size: int) -> list[list[int]]:
     return [lengths[i:i + size] for i in range(0, len(lengths) - size + 1, size)]
-
-
-def load_model(row: Row, options: argparse.Namespace) -> torch.nn.Module:
-    config = transformers.BertConfig.from_pretrained(options.folder, local_files_only=True)
-    model = transformers.BertForQuestionAnswering._from_config(config, attn_implementation="sdpa")
-    model.load_state_dict(torch.load(options.folder / "weights.pt", weights_only=True))
-    model = model.eval().to(options.device, {"fp16": torch.half, "bf16": torch.bfloat16}[options.dtype])
-    if row.sparse:
-        to_2_4(model)
-    return model
 
 
 def to_2_4(model: torch.nn.Module) -> None:
@@ -96,7 +77,9 @@ def inputs(row: Row, options: argparse.Namespace, batches: Batches, vocabulary: 
 def run(row: Row, options: argparse.Namespace, points: dict[str, Batches]) -> Times:
     warnings.simplefilter("ignore")
     torch._dynamo.config.cache_size_limit = 64
-    model = load_model(row, options)
+    model = load_model(options.folder, options.device).eval().to(DTYPES[options.dtype])
+    if row.sparse:
+        to_2_4(model)
     synchronize = torch.cuda.synchronize if options.device == "cuda" else contextlib.nullcontext
     times: Times = {}
     with torch.inference_mode():
@@ -121,4 +104,4 @@ def run(row: Row, options: argparse.Namespace, points: dict[str, Batches]) -> Ti
 
 
 def full(batch: int, length: int) -> Batches:
-    return Batches(np.full((1, batch), length).tolist(), length)
+    return Batches([[length] * batch], length)

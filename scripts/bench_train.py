@@ -12,14 +12,13 @@ import argparse
 import json
 import pathlib
 import sys
-import types
 from typing import NamedTuple
 
+import bench_common
 import bench_train_torch
 import export_bert
 import numpy as np
 import safetensors
-import torch
 import transformers
 from atomic_file import write_atomically
 from bench_prune import run
@@ -42,20 +41,8 @@ class Setting(NamedTuple):
     pad_to: int | None  # by PyTorch; None: to the longest of a batch
 
 
-def build_model(options: argparse.Namespace) -> transformers.BertForQuestionAnswering:
-    torch.manual_seed(0)
-    config = transformers.BertConfig(**MODELS[options.model])
-    return transformers.BertForQuestionAnswering._from_config(config, attn_implementation="sdpa")
-
-
-def write_models(options: argparse.Namespace) -> int:
-    """The same weights for both sides; gives the vocabulary's size."""
-    model = build_model(options)
-    torch.save(model.state_dict(), options.folder / "weights.pt")
-    model.config.save_pretrained(options.folder)
-    as_exported = types.SimpleNamespace(model=options.model, fixed_length=None, dtype="fp32", attention="sdpa")
-    export_bert.write(export_bert.trace(model.eval(), as_exported), options.folder / "dense.pt")
-    return model.config.vocab_size
+def config_of(options: argparse.Namespace) -> transformers.BertConfig:
+    return transformers.BertConfig(**MODELS[options.model])
 
 
 def write_windows(path: pathlib.Path, lengths: np.ndarray, width: int, vocabulary: int) -> None:
@@ -153,7 +140,7 @@ def check_real(options: argparse.Namespace) -> None:
     if windows < needed:
         raise SystemExit(f"bench_train.py: {options.real} has {windows:,} windows; {needed:,} are needed for --steps "
                          f"{options.steps}; use fewer")
-    if largest >= build_model(options).config.vocab_size:
+    if largest >= config_of(options).vocab_size:
         raise SystemExit(f"bench_train.py: {options.real} has token id {largest}, too large for --model "
                          f"{options.model}")
 
@@ -182,11 +169,11 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.real:
         check_real(options)
-    vocabulary = write_models(options)
-    where = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    config = config_of(options)
+    bench_common.write_model(options.model, config, options.folder)
     print(f"BERT-{options.model}, batch {options.batch}, {options.precision}, {options.steps} steps behind "
-          f"{options.warm_up}; {where}; PyTorch {torch.__version__}, transformers {transformers.__version__}")
-    for setting in make_settings(options, vocabulary):
+          f"{options.warm_up}; {bench_common.describe_machine(options.device)}")
+    for setting in make_settings(options, config.vocab_size):
         report(setting, measure(options, setting))
     return 0
 

@@ -2,12 +2,9 @@
 """PyTorch's side of bench_train.py: one training loop, timed in a process of its own."""
 
 import argparse
-import concurrent.futures
 import contextlib
-import multiprocessing
 import pathlib
 import resource
-import textwrap
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import safetensors
 import torch
-import transformers
+from bench_common import in_fresh_process, load_model
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 MULTIPLE = 8  # of tokens, to which a batch is padded
@@ -37,12 +34,7 @@ class Rate(NamedTuple):
 
 def measure(row: Row, options: argparse.Namespace, data: pathlib.Path, pad_to: int | None) -> Rate | str:
     """What a fresh process measures; the reason when it fails."""
-    fresh = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=fresh) as pool:
-        try:
-            return pool.submit(train, row, options, data, pad_to).result()
-        except Exception as error:  # the compiler raises many kinds
-            return textwrap.shorten(str(error) or type(error).__name__, 160)
+    return in_fresh_process(train, row, options, data, pad_to)
 
 
 def batches(data: pathlib.Path, batch: int, pad_to: int | None, device: str) -> list[dict[str, torch.Tensor]]:
@@ -67,13 +59,6 @@ def batches(data: pathlib.Path, batch: int, pad_to: int | None, device: str) -> 
                "start_positions": tensors["start"][rows], "end_positions": tensors["end"][rows]}
         made.append({name: tensor.to(device) for name, tensor in one.items()})
     return made
-
-
-def load_model(folder: pathlib.Path, device: str) -> torch.nn.Module:
-    config = transformers.BertConfig.from_pretrained(folder, local_files_only=True)
-    model = transformers.BertForQuestionAnswering._from_config(config, attn_implementation="sdpa")
-    model.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
-    return model.to(device).train()
 
 
 def hold_masks(model: torch.nn.Module) -> None:
@@ -108,7 +93,7 @@ def train(row: Row, options: argparse.Namespace, data: pathlib.Path, pad_to: int
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = options.precision != "fp32"
-    model = load_model(options.folder, options.device)
+    model = load_model(options.folder, options.device).train()
     if row.sparsifier:
         hold_masks(model)
     prepared = batches(data, options.batch, pad_to, options.device)

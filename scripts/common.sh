@@ -21,10 +21,17 @@ configure_and_build() {
   cmake --build --preset "$1"
 }
 
+# `use_libraries PYTHON BUILD`: a program built on another machine finds LibTorch's libraries and its own.
+use_libraries() {
+  local torch_lib
+  torch_lib=$("$1" -c 'import torch; print(torch.__path__[0])')/lib
+  export LD_LIBRARY_PATH=$torch_lib:$2:$2/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+}
+
 # `bench_beside_pytorch SCRIPT ARGUMENT...`: a Python script of this folder, which is given the program of BUILD. The
 # file behind --real is meant from where the caller stood.
 bench_beside_pytorch() {
-  local script=$1 build=${BUILD:-build} python=${PYTHON:-python3} torch_lib arguments=()
+  local script=$1 build=${BUILD:-build} python=${PYTHON:-python3} arguments=()
   shift
   while [[ $# -gt 0 ]]; do
     arguments+=("$1")
@@ -36,8 +43,6 @@ bench_beside_pytorch() {
   done
   [[ -n ${PYTHON:-} || ! -x .venv/bin/python ]] || python=.venv/bin/python
   [[ -x $build/prune2to4 ]] || fail "$build/prune2to4 is missing; run scripts/quickstart.sh first"
-  torch_lib=$("$python" -c 'import torch; print(torch.__path__[0])')/lib
-  # A program built on another machine finds its libraries here.
-  export LD_LIBRARY_PATH=$torch_lib:$build:$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  use_libraries "$python" "$build"
   "$python" "scripts/$script" "$build/prune2to4" --folder "$build/bench" "${arguments[@]}"
 }

@@ -10,9 +10,7 @@ build=${1:-build}
 python=python3
 [[ ! -x .venv/bin/python ]] || python=.venv/bin/python
 "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || fail "no CUDA device is usable here"
-torch_lib=$("$python" -c 'import torch; print(torch.__path__[0])')/lib
-# A program built on another machine finds its libraries here.
-export LD_LIBRARY_PATH=$torch_lib:$build:$build/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+use_libraries "$python" "$build"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -43,11 +41,11 @@ for how in "--engine interpreter" "--padding keep" "--padding remove --batch-siz
   read -ra flags <<<"$how"
   "$build/prune2to4" eval "$work/half.pt" --data "$work/dev.safetensors" --device cuda "${flags[@]}" --quiet \
     --export-json "$work/eval.json" >/dev/null
-  scores+=("$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["evaluation"]["models"][0]["f1"])' \
+  scores+=("$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["evaluation"]["models"][0]["f1"])' \
     "$work/eval.json")")
   echo "F1 ${scores[-1]}  $how"
 done
-python3 -c 'import sys; f1 = [float(each) for each in sys.argv[1:]]; sys.exit(max(f1) - min(f1) > 0.1)' "${scores[@]}" ||
+"$python" -c 'import sys; f1 = [float(each) for each in sys.argv[1:]]; sys.exit(max(f1) - min(f1) > 0.1)' "${scores[@]}" ||
   fail "F1 depends on what runs the model by more than 0.1"
 echo
 echo "gpu: all checks passed"
