@@ -32,6 +32,7 @@ class AtomicFile {
 
   // Throw Error(kFileSystem) naming the target, the cause and the mend, and Interrupted after a signal.
   void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   void commit();
 
   uint64_t size() const { return size_; }

@@ -45,8 +45,7 @@ double encoder_flops(const EncoderSize& size, const std::vector<int64_t>& length
 // Times the runners, all on one device, on the same input; compares their outputs first. `profile`: notes
 // each kernel of a GPU in one more run.
 BenchPoint bench_models(const std::vector<Runner*>& runners, const BenchInput& input,
-                        const std::optional<EncoderSize>& size, const std::vector<bool>& removes_padding,
-                        const MeasureOptions& options, bool profile);
+                        const std::optional<EncoderSize>& size, const MeasureOptions& options, bool profile);
 
 // One linear layer with bias: a random 2:4 weight, packed, and the same one dense.
 class BenchLinear {

@@ -9,6 +9,7 @@
 
 #include "prune2to4/gate.h"
 #include "prune2to4/gpu_state.h"
+#include "prune2to4/layer_kernel.h"
 #include "prune2to4/statistics.h"
 #include "prune2to4/table.h"
 
@@ -24,12 +25,6 @@ struct BenchModel {
   int64_t weight_bytes = 0;  // parameters and buffers; packed weights in packed form
 };
 
-// A linear layer and the kernel it took.
-struct BenchKernel {
-  std::string layer;
-  std::string kernel;
-};
-
 // What a GPU's kernels of one name took in one batch.
 struct KernelTime {
   std::string name;
@@ -40,7 +35,7 @@ struct KernelTime {
 // How fast one contestant was at one point.
 struct BenchTiming {
   Statistics seconds;  // of one batch
-  std::vector<BenchKernel> kernels;
+  std::vector<LayerKernel> kernels;
   std::vector<KernelTime> profile;  // longest first; empty: not asked for
 };
 

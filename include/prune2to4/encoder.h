@@ -43,6 +43,7 @@ struct EncoderSpec {
   std::vector<EncoderLayerNames> layers;
   AffineNames head;
   int64_t width = 0;
+  int64_t inner = 0;  // of the feed-forward part, in the first layer
   int64_t heads = 0;
   int64_t position_offset = 0;    // of the first token's position: RoBERTa's padding index + 1
   double epsilon = 1e-12;         // of every layer normalization

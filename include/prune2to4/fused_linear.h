@@ -29,9 +29,6 @@ class PRUNE2TO4_API FusedLinear {
   at::Tensor run(const at::Tensor& x, Activation activation) const;
 
   const std::string& name() const;
-  int64_t rows() const;  // out
-  int64_t cols() const;  // in
-  bool sparse() const;
   // The kernel that run() takes for so many tokens, as reports name it.
   std::string kernel(int64_t tokens, Activation activation) const;
 

@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,9 +18,14 @@ namespace prune2to4 {
 // record's memory back once its tensor is made: model and archive are never both whole in memory. Throws
 // Error(kModel) when LibTorch refuses it.
 torch::jit::Module load_model(Archive archive);
+// Reads and gates it first; `sha256` receives the file's hash.
+torch::jit::Module load_model(const std::filesystem::path& path, bool trust_model, std::string& sha256);
 
 // As PyTorch spells it in Python: "float32", "bfloat16", "int64".
 std::string dtype_name(at::ScalarType type);
+
+// Of the first floating parameter; float32 when there is none.
+at::ScalarType floating_type(const torch::jit::Module& module);
 
 // A weight of the model that `forward` hands to aten::linear.
 struct LinearLayer {

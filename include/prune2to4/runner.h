@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/layer_kernel.h"
 #include "prune2to4/text_batch.h"
 
 namespace prune2to4 {
@@ -19,6 +20,13 @@ struct SpanLogits {
   at::Tensor start;
   at::Tensor end;
 };
+
+// A logit that a softmax gives no probability, and that no sum makes NaN: where no token is.
+constexpr double kNoLogit = -1e9;
+
+// The largest |logits - wanted| at `real` (bool [batch, length]) places, by the largest |wanted| there or 1.
+// NaN where one is.
+double logit_difference(const SpanLogits& logits, const SpanLogits& wanted, const at::Tensor& real);
 
 // Start and end logits among what `forward` returned: the first two [batch, length], or one [batch, length,
 // 2].
@@ -39,12 +47,6 @@ struct RunnerOptions {
   bool engine = true;            // on a GPU in fp16 and bf16, where the model is recognised
   bool remove_padding = true;    // by the engine: only real tokens are computed
   bool engine_anywhere = false;  // in any dtype and on the CPU too: for tests
-};
-
-// Which kernel a linear layer takes.
-struct LayerKernel {
-  std::string layer;
-  std::string kernel;
 };
 
 class EncoderEngine;
@@ -75,6 +77,8 @@ class Runner {
   // What runs the model: "encoder engine", or "interpreter" and, when the engine was asked for, why. A batch
   // whose mask has holes goes through the interpreter all the same.
   const std::string& engine() const { return engine_; }
+  // Whether only real tokens are computed, but for such batches.
+  bool removes_padding() const { return removes_padding_; }
   // By linear layer, for a batch of so many tokens that are computed; none by the interpreter.
   std::vector<LayerKernel> kernels(int64_t tokens) const;
 
@@ -90,6 +94,7 @@ class Runner {
   at::Device device_;
   TextLimits limits_;
   std::string engine_ = "interpreter";
+  bool removes_padding_ = false;
   int64_t fixed_batch_ = 0;
   int64_t fixed_length_ = 0;
   std::unique_ptr<EncoderEngine> encoder_;

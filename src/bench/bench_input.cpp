@@ -45,11 +45,7 @@ std::optional<EncoderSize> encoder_size(const torch::jit::Module& model) {
   std::string reason;
   const auto spec = find_encoder(model, reason, /*packed=*/true);
   if (!spec) return std::nullopt;
-  for (const auto& parameter : model.named_parameters()) {
-    if (parameter.name != spec->layers.front().intermediate.bias) continue;
-    return EncoderSize{static_cast<int64_t>(spec->layers.size()), spec->width, parameter.value.numel()};
-  }
-  return std::nullopt;
+  return EncoderSize{static_cast<int64_t>(spec->layers.size()), spec->width, spec->inner};
 }
 
 double encoder_flops(const EncoderSize& size, const std::vector<int64_t>& lengths) {

@@ -41,14 +41,6 @@ void compare(const std::vector<Prepared>& prepared, const BenchInput& input, Ben
   if (prepared.size() > 1) point.largest_difference = difference;
 }
 
-std::vector<BenchKernel> kernels_of(const Runner& runner, double tokens) {
-  std::vector<BenchKernel> kernels;
-  for (const LayerKernel& each : runner.kernels(std::llround(tokens))) {
-    kernels.push_back({each.layer, each.kernel});
-  }
-  return kernels;
-}
-
 std::vector<KernelTime> profile_batch(const Contest& contest, size_t contestant, int64_t batches) {
   std::vector<KernelTime> kernels = profile_kernels([&] {
     contest.calls[contestant]();
@@ -76,8 +68,7 @@ BenchPoint describe(const BenchInput& input, const std::optional<EncoderSize>& s
 }  // namespace
 
 BenchPoint bench_models(const std::vector<Runner*>& runners, const BenchInput& input,
-                        const std::optional<EncoderSize>& size, const std::vector<bool>& removes_padding,
-                        const MeasureOptions& options, bool profile) {
+                        const std::optional<EncoderSize>& size, const MeasureOptions& options, bool profile) {
   const at::Device device = runners.front()->device();
   if (!device.is_cpu()) cuda_backend().reset_peak_bytes(device);
   BenchPoint point = describe(input, size);
@@ -95,9 +86,9 @@ BenchPoint bench_models(const std::vector<Runner*>& runners, const BenchInput& i
   for (size_t i = 0; i < runners.size(); ++i) {
     for (double& seconds : measurement.seconds[i]) seconds /= static_cast<double>(point.batches);
     const double computed =
-        removes_padding[i] ? point.tokens : static_cast<double>(point.batch * point.length);
+        runners[i]->removes_padding() ? point.tokens : static_cast<double>(point.batch * point.length);
     point.timings.push_back(
-        {statistics(std::move(measurement.seconds[i])), kernels_of(*runners[i], computed), {}});
+        {statistics(std::move(measurement.seconds[i])), runners[i]->kernels(std::llround(computed)), {}});
     if (profile && !device.is_cpu()) point.timings.back().profile = profile_batch(contest, i, point.batches);
   }
   if (!device.is_cpu()) point.peak_bytes = cuda_backend().peak_bytes(device);

@@ -56,15 +56,13 @@ void bench_files(const BenchOptions& options, at::Device device, BenchReport& re
                             shapes.windows, shapes.windows < data->windows()};
   }
   std::vector<Runner*> runners;
-  std::vector<bool> removes_padding;
   for (Runner& runner : contestants.runners) runners.push_back(&runner);
-  for (const BenchModel& model : report.models) removes_padding.push_back(model.removes_padding);
   Progress progress("bench", static_cast<int64_t>(shapes.batches.size() * shapes.lengths.size()));
   for (const int64_t length : shapes.lengths) {
     for (const int64_t batch : shapes.batches) {
       const BenchInput input = make_input(options, contestants, shapes, data, batch, length);
       report.points.push_back(
-          bench_models(runners, input, contestants.size, removes_padding, options.measure, options.profile));
+          bench_models(runners, input, contestants.size, options.measure, options.profile));
       progress.advance(point_name(report, report.points.back()));
     }
   }
@@ -113,8 +111,7 @@ void print(const BenchReport& report, const OutputOptions& results, std::optiona
            std::ostream& out) {
   for (const std::string& warning : report.warnings) log::warn(warning);
   if (file) {
-    const std::string json = bench_json(report);
-    file->write(std::as_bytes(std::span(json)));
+    file->write(bench_json(report));
     file->commit();
   }
   out << bench_summary(report, results.format);

@@ -17,13 +17,6 @@ constexpr int64_t kGpuWindows = 2048;
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ExitStatus::kUsage, "bench", message); }
 
-torch::jit::Module load(const std::string& path, bool trust_model, std::string& sha256) {
-  Archive archive = Archive::read(path);
-  gate_archive(archive, trust_model);
-  sha256 = archive.sha256();
-  return load_model(std::move(archive));
-}
-
 // What cannot be inlined may still run as it is.
 std::optional<InlinedModel> inlined(const torch::jit::Module& module, const BenchOptions& options) {
   try {
@@ -32,13 +25,6 @@ std::optional<InlinedModel> inlined(const torch::jit::Module& module, const Benc
     if (chosen_dtype(options.dtype)) throw;
     return std::nullopt;
   }
-}
-
-at::ScalarType weight_type(const torch::jit::Module& module) {
-  for (const at::Tensor& parameter : module.parameters()) {
-    if (parameter.is_floating_point()) return parameter.scalar_type();
-  }
-  return at::kFloat;
 }
 
 void add(const std::string& name, const std::string& sha256, torch::jit::Module module,
@@ -50,12 +36,11 @@ void add(const std::string& name, const std::string& sha256, torch::jit::Module 
   } else {
     module.to(device);
   }
-  const at::ScalarType type = weight_type(module);
+  const at::ScalarType type = floating_type(module);
   const RunnerOptions how{options.engine == "auto", options.padding == "remove"};
   const Runner& runner = contestants.runners.emplace_back(name, module, device, how);
-  const bool removes_padding = how.remove_padding && runner.engine().starts_with("encoder engine");
-  contestants.models.push_back(
-      {name, sha256, runner.engine(), dtype_name(type), removes_padding, weight_bytes(module, type)});
+  contestants.models.push_back({name, sha256, runner.engine(), dtype_name(type), runner.removes_padding(),
+                                weight_bytes(module, type)});
   if (!contestants.size) contestants.size = encoder_size(module);
 }
 
@@ -149,7 +134,7 @@ int64_t Contestants::vocabulary() const {
 Contestants load_contestants(const BenchOptions& options, at::Device device) {
   Contestants contestants;
   std::string sha256;
-  const torch::jit::Module module = load(options.model, options.trust_model, sha256);
+  const torch::jit::Module module = load_model(options.model, options.trust_model, sha256);
   auto graph = inlined(module, options);
   std::optional<torch::jit::Module> twin;
   if (options.baseline.empty() && !options.no_baseline && graph && graph->packed_calls() > 0) {
@@ -167,7 +152,7 @@ Contestants load_contestants(const BenchOptions& options, at::Device device) {
   if (twin) {
     add("dense twin", "", *twin, InlinedModel(*twin, options.trust_model), options, device, contestants);
   } else if (!options.baseline.empty()) {
-    const torch::jit::Module baseline = load(options.baseline, options.trust_model, sha256);
+    const torch::jit::Module baseline = load_model(options.baseline, options.trust_model, sha256);
     const std::string name = name_of(options.baseline);
     const bool same = name == contestants.models.front().name;
     add(same ? name + " (baseline)" : name, sha256, baseline, inlined(baseline, options), options, device,

@@ -50,6 +50,11 @@ struct Models {
     return runners.size() - 1;
   }
 
+  bool removes_padding() const {
+    return std::any_of(runners.begin(), runners.end(),
+                       [](const Runner& each) { return each.removes_padding(); });
+  }
+
   // What runs them: one text when it is the same for all.
   std::string engines() const {
     const auto same = [&](const Runner& each) { return each.engine() == runners[0].engine(); };
@@ -97,10 +102,9 @@ Baseline checked_baseline(const std::string& path, const EvaluationData& data) {
 
 std::vector<std::pair<std::string, std::string>> settings(const EvalOptions& options, const Models& models,
                                                           const BatchLimits& batches) {
-  const std::string engines = models.engines();
   return {{"device", models.runners[0].device().str()},
-          {"engine", engines},
-          {"padding", engines.starts_with("interpreter") ? "keep" : options.padding},
+          {"engine", models.engines()},
+          {"padding", models.removes_padding() ? "remove" : "keep"},
           {"threads", std::to_string(at::get_num_threads())},
           {"batch_tokens", std::to_string(batches.tokens)},
           {"batch_size", batches.windows > 0 ? std::to_string(batches.windows) : "any"},
@@ -145,8 +149,7 @@ void print(const EvaluationReport& report, const OutputOptions& results, OutputF
            std::ostream& out) {
   for (const std::string& warning : report.warnings) log::warn(warning);
   if (files.json) {
-    const std::string json = evaluation_json(report);
-    files.json->write(std::as_bytes(std::span(json)));
+    files.json->write(evaluation_json(report));
     files.json->commit();
   }
   out << evaluation_summary(report, results.format);

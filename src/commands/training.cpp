@@ -30,10 +30,9 @@ int64_t parameter_count(const torch::jit::Module& module) {
 
 // As one inlined graph in fp32.
 torch::jit::Module load_teacher(const std::string& path, bool trust_model, std::string& sha) {
-  Archive archive = Archive::read(path);
-  gate_archive(archive, trust_model);
-  sha += archive.sha256();
-  InlinedModel model(load_model(std::move(archive)), trust_model);
+  std::string sha256;
+  InlinedModel model(load_model(path, trust_model, sha256), trust_model);
+  sha += sha256;
   model.to(at::kFloat);
   return model.rewrite({});
 }

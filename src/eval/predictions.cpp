@@ -16,7 +16,7 @@ template <typename Value>
 void write_by_id(const Questions& questions, AtomicFile& file, const Value& value) {
   std::string text = "{";
   const auto flush = [&] {
-    file.write(std::as_bytes(std::span(text)));
+    file.write(text);
     text.clear();
   };
   for (int64_t example = 0; example < questions.examples; ++example) {

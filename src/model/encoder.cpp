@@ -65,6 +65,7 @@ class Finder {
     if (head.empty()) return refuse("it has no linear layer qa_outputs");
     spec.head = affine(head.substr(0, head.size() - std::string(".weight").size()));
     if (!missing_.empty()) return refuse("it has no parameter " + missing_);
+    spec.inner = shapes_.at(spec.layers.front().intermediate.weight).front();
     return fits(spec) ? std::optional(spec)
                       : refuse("its parameters' shapes are not those of a BERT encoder");
   }

@@ -64,14 +64,17 @@ std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root) {
   return names;
 }
 
-std::map<std::string, c10::intrusive_ptr<PackedWeight>> packed_weights(const torch::jit::Module& root) {
+c10::intrusive_ptr<PackedWeight> as_packed(const c10::IValue& value) {
   static const auto kType = c10::getCustomClassType<c10::intrusive_ptr<PackedWeight>>();
+  if (!value.isObject() || !value.type()->isSubtypeOf(*kType)) return {};
+  return value.toCustomClass<PackedWeight>();
+}
+
+std::map<std::string, c10::intrusive_ptr<PackedWeight>> packed_weights(const torch::jit::Module& root) {
   std::map<std::string, c10::intrusive_ptr<PackedWeight>> weights;
   std::set<Object*> seen;
   visit_attributes(root, "", seen, [&](const Attribute&, const std::string& name, const c10::IValue& value) {
-    if (value.isObject() && value.type()->isSubtypeOf(*kType)) {
-      weights.emplace(name, value.toCustomClass<PackedWeight>());
-    }
+    if (auto packed = as_packed(value)) weights.emplace(name, std::move(packed));
   });
   return weights;
 }

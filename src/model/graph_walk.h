@@ -26,6 +26,9 @@ std::optional<Attribute> read_attribute(const torch::jit::Value* value, const to
 // Fully qualified names of all tensor attributes, by the first path that leads to each.
 std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root);
 
+// What `value` holds when it is a packed weight; else null.
+c10::intrusive_ptr<PackedWeight> as_packed(const c10::IValue& value);
+
 // The packed weights, by the names of the weights they replaced.
 std::map<std::string, c10::intrusive_ptr<PackedWeight>> packed_weights(const torch::jit::Module& root);
 

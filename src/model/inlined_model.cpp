@@ -108,6 +108,13 @@ std::string obstacle(const at::Tensor& weight, const Uses& uses, const Attribute
 
 std::string dtype_name(at::ScalarType type) { return c10::getDtypeNames(type).first; }
 
+at::ScalarType floating_type(const torch::jit::Module& module) {
+  for (const at::Tensor& parameter : module.parameters()) {
+    if (parameter.is_floating_point()) return parameter.scalar_type();
+  }
+  return at::kFloat;
+}
+
 InlinedModel::InlinedModel(torch::jit::Module module, bool trust_model) : module_(std::move(module)) {
   check_hooks(module_);
   if (!module_.find_method("forward")) refuse("the archive has no forward method; export a whole model");

@@ -60,4 +60,11 @@ torch::jit::Module load_model(Archive archive) {
   }
 }
 
+torch::jit::Module load_model(const std::filesystem::path& path, bool trust_model, std::string& sha256) {
+  Archive archive = Archive::read(path);
+  gate_archive(archive, trust_model);
+  sha256 = archive.sha256();
+  return load_model(std::move(archive));
+}
+
 }  // namespace prune2to4

@@ -18,6 +18,7 @@
 
 #include "model/graph_walk.h"
 #include "prune2to4/interrupt.h"
+#include "prune2to4/model.h"
 #include "prune2to4/statistics.h"
 #include "prune2to4/text_batch.h"
 
@@ -102,13 +103,6 @@ bool try_run(torch::jit::Module& model, uint64_t seed, Probe& probe) {
     probe.failure = std::string("forward failed: ") + error.what();
   }
   return probe.failure.empty();
-}
-
-at::ScalarType floating_type(const torch::jit::Module& model) {
-  for (const at::Tensor& parameter : model.parameters()) {
-    if (parameter.is_floating_point()) return parameter.scalar_type();
-  }
-  return at::kFloat;
 }
 
 }  // namespace

@@ -194,11 +194,10 @@ Module InlinedModel::rewrite(const std::map<std::string, c10::IValue>& packed, a
 }
 
 Module InlinedModel::dense_twin() const {
-  const c10::TypePtr packed_type = c10::getCustomClassType<c10::intrusive_ptr<PackedWeight>>();
   std::map<const PackedWeight*, at::Tensor> unpacked;
   const Replace replace = [&](const Attribute&, const c10::IValue& value) -> c10::IValue {
-    if (!value.isObject() || !value.type()->isSubtypeOf(*packed_type)) return {};
-    const auto packed = value.toCustomClass<PackedWeight>();
+    const auto packed = as_packed(value);
+    if (!packed) return {};
     at::Tensor& weight = unpacked[packed.get()];
     if (!weight.defined()) weight = packed->unpack();
     return weight;

@@ -84,17 +84,14 @@ size_t DeviceWeight::choose(const at::Tensor& x, const std::optional<at::Tensor>
   if (backend_->capturing()) return kDense + 1;
   // Not the kept copy: where the sparse product is faster, none is kept.
   const at::Tensor weight = packed_->unpack().to(device_, dtype_);
-  const std::vector<std::string>& names = sparse_->kernels(activation);
   std::vector<Candidate> candidates{
-      {"dense", [&] {
-         return std::optional(backend_->milliseconds([&] { dense_product(x, weight, bias, activation); }));
-       }}};
-  for (size_t kernel = 0; kernel < names.size(); ++kernel) {
-    candidates.push_back({names[kernel], [&, kernel]() -> std::optional<double> {
-                            if (!sparse_->run(kernel, x, bias, activation, d)) return std::nullopt;
-                            return backend_->milliseconds(
-                                [&] { sparse_->run(kernel, x, bias, activation, d); });
-                          }});
+      [&] { return backend_->milliseconds([&] { dense_product(x, weight, bias, activation); }); }};
+  for (size_t kernel = 0; kernel < sparse_->kernels(activation).size(); ++kernel) {
+    candidates.emplace_back([&, kernel]() -> std::optional<double> {
+      const auto product = [&] { return sparse_->run(kernel, x, bias, activation, d); };
+      if (!product()) return std::nullopt;
+      return backend_->milliseconds(product);
+    });
   }
   return fastest(what, candidates);
 }

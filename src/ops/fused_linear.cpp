@@ -7,26 +7,17 @@ namespace prune2to4 {
 
 struct FusedLinear::Impl {
   std::string name;
-  int64_t rows = 0;
-  int64_t cols = 0;
-  bool sparse = false;
   c10::intrusive_ptr<PackedWeight> packed;  // owns what `weight` refers to
   std::shared_ptr<const DeviceWeight> weight;
   at::Tensor bias;
 };
 
 FusedLinear::FusedLinear(std::string name, at::Tensor weight, at::Tensor bias)
-    : impl_(new Impl{std::move(name),
-                     weight.size(0),
-                     weight.size(1),
-                     false,
-                     {},
-                     std::make_shared<DeviceWeight>(weight),
-                     std::move(bias)}) {}
+    : impl_(new Impl{
+          std::move(name), {}, std::make_shared<DeviceWeight>(std::move(weight)), std::move(bias)}) {}
 
 FusedLinear::FusedLinear(c10::intrusive_ptr<PackedWeight> weight, at::Tensor bias)
-    : impl_(new Impl{weight->name(), weight->rows(), weight->cols(), true, weight,
-                     weight->on(bias.device(), bias.scalar_type()), bias}) {}
+    : impl_(new Impl{weight->name(), weight, weight->on(bias.device(), bias.scalar_type()), bias}) {}
 
 FusedLinear::~FusedLinear() = default;
 FusedLinear::FusedLinear(FusedLinear&&) noexcept = default;
@@ -37,9 +28,6 @@ at::Tensor FusedLinear::run(const at::Tensor& x, Activation activation) const {
 }
 
 const std::string& FusedLinear::name() const { return impl_->name; }
-int64_t FusedLinear::rows() const { return impl_->rows; }
-int64_t FusedLinear::cols() const { return impl_->cols; }
-bool FusedLinear::sparse() const { return impl_->sparse; }
 std::string FusedLinear::kernel(int64_t tokens, Activation activation) const {
   return impl_->weight->kernel(tokens, activation);
 }

@@ -36,7 +36,7 @@ size_t fastest(const ProductShape& shape, const std::vector<Candidate>& candidat
   size_t best = 0;
   double least = std::numeric_limits<double>::infinity();
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const std::optional<double> milliseconds = candidates[i].milliseconds();
+    const std::optional<double> milliseconds = candidates[i]();
     if (!milliseconds || *milliseconds >= least) continue;
     least = *milliseconds;
     best = i;

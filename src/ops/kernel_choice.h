@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "prune2to4/api.h"
@@ -30,11 +29,8 @@ struct ProductShape {
 // The next of 256, 384, 512, 768, 1024, 1536, ...
 PRUNE2TO4_API int64_t token_bucket(int64_t tokens);
 
-// A way to compute a product; `milliseconds` gives nothing where it cannot.
-struct Candidate {
-  std::string name;
-  std::function<std::optional<double>()> milliseconds;
-};
+// The milliseconds of a way to compute a product; nothing where it cannot.
+using Candidate = std::function<std::optional<double>()>;
 
 // The index of the fastest candidate, measured when `shape` comes for the first time in this process.
 // Thread-safe. Precondition: the first candidate can always be measured.

@@ -10,11 +10,10 @@ namespace prune2to4 {
 // The kernels of the operator
 //   prune2to4::linear(Tensor input, PackedWeight weight, Tensor? bias) -> Tensor
 // input [..., in], bias [out] of the input's dtype and device, result [..., out]: aten::linear with the dense
-// weight, to the last bit of that kernel. Each throws c10::Error naming the layer when an input does not fit.
+// weight, to the last bit of that kernel; on a GPU in fp16 or bf16 the fastest kernel's, whose sums round
+// otherwise. Each throws c10::Error naming the layer when an input does not fit.
 using PackedWeightPtr = c10::intrusive_ptr<PackedWeight>;
 
-//
-// On a GPU in fp16 or bf16 the fastest kernel runs, whose sums round otherwise.
 at::Tensor linear_dense(const at::Tensor& input, const PackedWeightPtr& weight,
                         const std::optional<at::Tensor>& bias);
 at::Tensor linear_cuda(const at::Tensor& input, const PackedWeightPtr& weight,

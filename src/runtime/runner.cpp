@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prune2to4/runner.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
@@ -12,6 +13,7 @@
 #include "prune2to4/error.h"
 #include "prune2to4/model.h"
 #include "prune2to4/probe.h"
+#include "prune2to4/statistics.h"
 #include "runtime/engine/encoder_engine.h"
 
 namespace prune2to4 {
@@ -112,11 +114,8 @@ class TranslatedBatch final : public PreparedBatch {
 };
 
 bool in_half_precision(const torch::jit::Module& module) {
-  for (const at::Tensor& parameter : module.parameters()) {
-    if (!parameter.is_floating_point()) continue;
-    return parameter.scalar_type() == at::kHalf || parameter.scalar_type() == at::kBFloat16;
-  }
-  return false;
+  const at::ScalarType type = floating_type(module);
+  return type == at::kHalf || type == at::kBFloat16;
 }
 
 // A trace has its devices wired in; rewritten, they follow the input.
@@ -141,6 +140,18 @@ std::optional<SpanLogits> find_logits(const c10::IValue& output, at::IntArrayRef
     if (found.size() == 2) return SpanLogits{found[0], found[1]};
   }
   return std::nullopt;
+}
+
+double logit_difference(const SpanLogits& logits, const SpanLogits& wanted, const at::Tensor& real) {
+  double largest = 0;
+  double value = 1;
+  for (const auto part : {&SpanLogits::start, &SpanLogits::end}) {
+    const at::Tensor expected = (wanted.*part).masked_select(real);
+    const double found = ((logits.*part).masked_select(real) - expected).abs().max().item<double>();
+    largest = worse(largest, found);
+    value = std::max(value, expected.abs().max().item<double>());
+  }
+  return largest / value;
 }
 
 Runner::Runner(std::string name, torch::jit::Module model, at::Device device, const RunnerOptions& options)
@@ -179,6 +190,7 @@ void Runner::use_engine(const RunnerOptions& options) {
     return;
   }
   engine_ = "encoder engine";
+  removes_padding_ = options.remove_padding;
   fixed_batch_ = fixed_length_ = 0;
 }
 
@@ -236,10 +248,7 @@ void Runner::learn_shapes() {
 
 Runner load_runner(const std::filesystem::path& path, at::Device device, bool trust_model,
                    std::string& sha256, const RunnerOptions& options) {
-  Archive archive = Archive::read(path);
-  gate_archive(archive, trust_model);
-  sha256 = archive.sha256();
-  return {path.filename().string(), moved(load_model(std::move(archive)), device, trust_model), device,
+  return {path.filename().string(), moved(load_model(path, trust_model, sha256), device, trust_model), device,
           options};
 }
 

@@ -11,7 +11,6 @@
 
 #include "prune2to4/encoder.h"
 #include "prune2to4/packed_attention.h"
-#include "prune2to4/statistics.h"
 #include "train/fused.h"
 #include "train/network.h"
 
@@ -153,17 +152,6 @@ PackedBatch trial_batch(int64_t vocabulary, at::Device device) {
       .to(device);
 }
 
-double difference(const SpanLogits& a, const SpanLogits& b, const PackedBatch& batch) {
-  double largest = 0;
-  double value = 1;
-  for (const auto part : {&SpanLogits::start, &SpanLogits::end}) {
-    const at::Tensor real = (b.*part).masked_select(batch.real);
-    largest = worse(largest, ((a.*part).masked_select(batch.real) - real).abs().max().item<double>());
-    value = std::max(value, real.abs().max().item<double>());
-  }
-  return largest / value;
-}
-
 }  // namespace
 
 std::unique_ptr<Network> make_encoder_network(const torch::jit::Module& module, Network& reference,
@@ -183,7 +171,7 @@ std::unique_ptr<Network> make_encoder_network(const torch::jit::Module& module, 
     EncoderSpec trial = *spec;
     trial.heads = heads;
     const SpanLogits logits = EncoderNetwork(trial, parameters, exact).forward(batch, false, nullptr);
-    const double found = difference(logits, expected, batch);
+    const double found = logit_difference(logits, expected, batch.real);
     if (!(found < nearest)) continue;
     nearest = found;
     spec->heads = heads;

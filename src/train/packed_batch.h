@@ -7,12 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "prune2to4/runner.h"
 #include "prune2to4/tokenized_squad.h"
 
 namespace prune2to4 {
-
-// A logit that a softmax gives no probability, and that no sum makes NaN.
-constexpr double kNoLogit = -1e9;
 
 // Windows for one forward pass, one behind the other without padding: T tokens of B sequences. Filler behind
 // them, a sequence of its own, brings T to a size that comes again.

@@ -20,8 +20,8 @@ const MeasureOptions kQuick{3, 0, 0, 0};
 CATCH_TEST_CASE("two runners of the same logits are timed at one point, and differ by nothing") {
   Runner first("first", token_module(), at::kCPU);
   Runner second("second", token_module(), at::kCPU);
-  const BenchPoint point = bench_models({&first, &second}, random_input(2, 16, 50, 0), std::nullopt,
-                                        {false, false}, kQuick, false);
+  const BenchPoint point =
+      bench_models({&first, &second}, random_input(2, 16, 50, 0), std::nullopt, kQuick, false);
   CATCH_CHECK(point.batch == 2);
   CATCH_CHECK(point.length == 16);
   CATCH_CHECK(point.tokens == 32);
@@ -39,8 +39,7 @@ CATCH_TEST_CASE("two runners of the same logits are timed at one point, and diff
 
 CATCH_TEST_CASE("a runner by itself has nothing to differ from") {
   Runner runner("only", token_module(), at::kCPU);
-  const BenchPoint point =
-      bench_models({&runner}, random_input(1, 8, 50, 0), std::nullopt, {false}, kQuick, false);
+  const BenchPoint point = bench_models({&runner}, random_input(1, 8, 50, 0), std::nullopt, kQuick, false);
   CATCH_CHECK_FALSE(point.largest_difference);
   CATCH_CHECK(point.timings.size() == 1);
   CATCH_CHECK(std::isnan(speedup(point)));
@@ -51,8 +50,7 @@ CATCH_TEST_CASE("outputs are compared at real tokens only") {
   write_bytes(folder / "squad.safetensors", small_squad_file().bytes());
   const auto data = TokenizedSquad::read(folder / "squad.safetensors");
   Runner runner("tokens", token_module(), at::kCPU);
-  const BenchPoint point =
-      bench_models({&runner}, file_input(data, 2, 12, 4), std::nullopt, {true}, kQuick, false);
+  const BenchPoint point = bench_models({&runner}, file_input(data, 2, 12, 4), std::nullopt, kQuick, false);
   CATCH_CHECK(point.batches == 2);
   CATCH_CHECK(point.tokens == 14);
   CATCH_CHECK(*point.largest_output < 100);  // padding's logits are -1000
@@ -62,8 +60,8 @@ CATCH_TEST_CASE("a BERT against itself in bf16 differs by little, and its arithm
   Runner first("fp32", traced_model("tiny_bert"), at::kCPU);
   Runner second("bf16", traced_model("tiny_bert", at::kBFloat16), at::kCPU);
   const EncoderSize size{2, 64, 128};
-  const BenchPoint point = bench_models({&first, &second}, random_input(2, 24, first.limits().vocabulary, 0),
-                                        size, {false, false}, kQuick, false);
+  const BenchPoint point =
+      bench_models({&first, &second}, random_input(2, 24, first.limits().vocabulary, 0), size, kQuick, false);
   CATCH_CHECK(*point.largest_difference > 0);
   CATCH_CHECK(*point.largest_difference < 0.1 * std::max(1.0, *point.largest_output));
   CATCH_CHECK(point.flops == encoder_flops(size, {24, 24}));

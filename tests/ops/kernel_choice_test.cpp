@@ -12,10 +12,10 @@ ProductShape shape(int64_t out, Activation activation = Activation::kNone) {
 
 // Of fixed times; counts how often it was measured.
 Candidate candidate(std::optional<double> milliseconds, int& measured) {
-  return {"", [=, &measured] {
-            ++measured;
-            return milliseconds;
-          }};
+  return [=, &measured] {
+    ++measured;
+    return milliseconds;
+  };
 }
 
 }  // namespace

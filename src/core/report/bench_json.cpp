@@ -24,7 +24,7 @@ Json model_json(const BenchModel& model) {
 Json timing_json(const BenchPoint& point, const BenchTiming& timing, const std::string& model) {
   const Statistics& seconds = timing.seconds;
   Json kernels = Json::array();
-  for (const BenchKernel& each : timing.kernels) {
+  for (const LayerKernel& each : timing.kernels) {
     kernels.push_back({{"layer", each.layer}, {"kernel", each.kernel}});
   }
   Json profile = Json::array();

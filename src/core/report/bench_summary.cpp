@@ -81,7 +81,7 @@ std::string gpu_sentence(const BenchReport& report) {
 
 Counts count_kernels(const BenchTiming& timing) {
   Counts counts;
-  for (const BenchKernel& each : timing.kernels) ++counts[each.kernel];
+  for (const LayerKernel& each : timing.kernels) ++counts[each.kernel];
   return counts;
 }
 

@@ -11,8 +11,6 @@
 namespace prune2to4 {
 namespace {
 
-// As in training: what a softmax gives no probability, and no sum makes NaN.
-constexpr double kNoLogit = -1e9;
 // What a packed weight's name has more than its layer's.
 constexpr std::string_view kWeight = ".weight";
 // What the kernels for embeddings and normalization take.

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "prune2to4/statistics.h"
 #include "runtime/engine/encoder_engine.h"
 
 namespace prune2to4 {
@@ -44,25 +43,13 @@ TextBatch trial_batch(const PackRules& rules, const Reference& reference) {
   return batch;
 }
 
-double difference(const SpanLogits& a, const SpanLogits& b, const at::Tensor& mask) {
-  const at::Tensor real = mask.to(at::kBool);
-  double largest = 0;
-  double value = 1;
-  for (const auto part : {&SpanLogits::start, &SpanLogits::end}) {
-    const at::Tensor wanted = (b.*part).masked_select(real);
-    const double found = ((a.*part).masked_select(real) - wanted).abs().max().item<double>();
-    largest = worse(largest, found);
-    value = std::max(value, wanted.abs().max().item<double>());
-  }
-  return largest / value;
-}
-
 // Tries each number of heads; another than the likeliest must be plainly nearer, since in a model that has
 // learned nothing, and in half precision, they differ by little. Returns the difference that is left.
 double choose_heads(const std::vector<int64_t>& possible, const Reference& reference,
                     const std::shared_ptr<EncoderPass>& pass) {
   const TextBatch trial = trial_batch(pass->rules(), reference);
   const SpanLogits expected = reference.run(trial);
+  const at::Tensor real = trial.attention_mask.to(at::kBool);
   double nearest = std::numeric_limits<double>::infinity();
   int64_t heads = possible.front();
   for (const int64_t each : possible) {
@@ -70,7 +57,7 @@ double choose_heads(const std::vector<int64_t>& possible, const Reference& refer
     EncoderEngine engine(pass, /*remove_padding=*/true);
     const auto text = engine.pack(trial);
     if (!text) break;
-    const double found = difference(engine.run(*text), expected, trial.attention_mask);
+    const double found = logit_difference(engine.run(*text), expected, real);
     if (!(found < nearest / 2)) continue;
     nearest = found;
     heads = each;

@@ -8,7 +8,7 @@
 
 namespace prune2to4 {
 
-inline BenchTiming sample_timing(double median, double spread, std::vector<BenchKernel> kernels) {
+inline BenchTiming sample_timing(double median, double spread, std::vector<LayerKernel> kernels) {
   return {
       {40, median, 1.05 * median, 1.1 * median, 0.95 * median, 1.2 * median, spread}, std::move(kernels), {}};
 }
