@@ -53,6 +53,23 @@ struct EmbeddingTables {
   double epsilon = 1e-12;
 };
 
+// One step of AdamW. All fp32 on one GPU; flat tensors [n], 16-byte aligned, the others of one element.
+struct AdamWStep {
+  at::Tensor values;
+  at::Tensor gradients;
+  at::Tensor exp_avg;
+  at::Tensor exp_avg_sq;
+  int64_t decayed = 0;  // the first so many have weight decay
+  at::Tensor rate;
+  at::Tensor steps;    // this one included
+  at::Tensor divisor;  // of the gradients
+  at::Tensor skipped;  // not 0: nothing is done
+  double beta1 = 0;
+  double beta2 = 0;
+  double epsilon = 0;
+  double weight_decay = 0;
+};
+
 // What needs LibTorch's CUDA part: in libprune2to4_cuda.so beside the program, loaded when a GPU is used.
 class CudaBackend {
  public:
@@ -97,6 +114,8 @@ class CudaBackend {
   // gradients[i] *= mask[i] in place, for as many as mask (uint8) has; the L2 norm of all gradients, fp32 [].
   // Gradients are fp32 [n], 16-byte aligned.
   virtual at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask) = 0;
+  // As torch.optim.AdamW (at::_fused_adamw_), in place; zeros cost no more than other numbers.
+  virtual void adamw(const AdamWStep& step) = 0;
 };
 
 // Loads it once. Throws Error(kDevice) "[device] ..." when the program was built without it.

@@ -82,6 +82,7 @@ class Backend final : public CudaBackend {
   at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask) override {
     return fused::masked_norm(gradients, mask);
   }
+  void adamw(const AdamWStep& step) override { fused::adamw(step); }
 };
 
 }  // namespace

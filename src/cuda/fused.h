@@ -22,5 +22,6 @@ at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::T
 at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids, const at::Tensor& places,
                       const at::Tensor& types);
 at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask);
+void adamw(const AdamWStep& step);
 
 }  // namespace prune2to4::fused

@@ -40,4 +40,6 @@ at::Tensor embed_norm(const EmbeddingTables&, const at::Tensor&, const at::Tenso
 
 at::Tensor masked_norm(const at::Tensor&, const at::Tensor&) { fail(); }
 
+void adamw(const AdamWStep&) { fail(); }
+
 }  // namespace prune2to4::fused

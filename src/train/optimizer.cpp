@@ -26,6 +26,24 @@ constexpr double kScaleGrowth = 2;
 constexpr double kScaleBackoff = 0.5;
 constexpr int64_t kScaleInterval = 2000;
 
+void step_all(Parameters& parameters, Optimizer& optimizer, double weight_decay, const at::Tensor& divisor) {
+  AdamWStep step;
+  step.values = parameters.values;
+  step.gradients = parameters.gradients;
+  step.exp_avg = optimizer.exp_avg;
+  step.exp_avg_sq = optimizer.exp_avg_sq;
+  step.decayed = parameters.decayed;
+  step.rate = optimizer.rate;
+  step.steps = optimizer.steps;
+  step.divisor = divisor;
+  step.skipped = optimizer.skipped;
+  step.beta1 = kBeta1;
+  step.beta2 = kBeta2;
+  step.epsilon = kEpsilon;
+  step.weight_decay = weight_decay;
+  cuda_backend().adamw(step);
+}
+
 void step_range(Parameters& parameters, Optimizer& optimizer, int64_t begin, int64_t end, double weight_decay,
                 const at::Tensor& divisor) {
   if (begin == end) return;
@@ -44,10 +62,13 @@ at::Tensor gradient_divisor(const Optimizer& optimizer, double clip_norm) {
   return optimizer.scale * (optimizer.gradient_norm / clip_norm).clamp_min(1.0);
 }
 
+bool has_kernels(const Parameters& parameters) {
+  return parameters.values.is_cuda() && cuda_backend().has_kernels();
+}
+
 // Masks the gradients; their norm.
 at::Tensor masked_norm(Parameters& parameters) {
-  if (parameters.gradients.is_cuda() && cuda_backend().has_kernels())
-    return cuda_backend().masked_norm(parameters.gradients, parameters.mask);
+  if (has_kernels(parameters)) return cuda_backend().masked_norm(parameters.gradients, parameters.mask);
   parameters.gradients.narrow(0, 0, parameters.pruned).mul_(parameters.mask);
   return at::linalg_vector_norm(parameters.gradients);
 }
@@ -92,8 +113,12 @@ void update(Parameters& parameters, Optimizer& optimizer, const Recipe& recipe, 
   }
   const at::Tensor divisor = gradient_divisor(optimizer, recipe.clip_norm);
   optimizer.steps.add_(1 - optimizer.skipped.squeeze());
-  step_range(parameters, optimizer, 0, parameters.decayed, recipe.weight_decay, divisor);
-  step_range(parameters, optimizer, parameters.decayed, parameters.size, 0, divisor);
+  if (has_kernels(parameters)) {
+    step_all(parameters, optimizer, recipe.weight_decay, divisor);
+  } else {
+    step_range(parameters, optimizer, 0, parameters.decayed, recipe.weight_decay, divisor);
+    step_range(parameters, optimizer, parameters.decayed, parameters.size, 0, divisor);
+  }
   if (optimizer.average.defined()) {
     // The average is young at first: torch.optim.swa_utils and others let its decay rise.
     const at::Tensor decay = ((optimizer.steps + 1) / (optimizer.steps + 10)).clamp_max(recipe.ema);

@@ -90,6 +90,19 @@ void bench_gradients() {
     gradients.narrow(0, 0, kPruned).mul_(mask);
     at::linalg_vector_norm(gradients);
   });
+  const auto number = [](double value) { return at::full({1}, value, kGpu); };
+  const at::Tensor kept = at::arange(kBase, kGpu).remainder(4).lt(2).to(at::kFloat);
+  for (const bool zeros : {false, true}) {
+    const auto some = [&] { return zeros ? gradients * kept : gradients.clone(); };
+    AdamWStep step{some(),    some(),    some().abs(), some().abs(), kPruned, number(1e-5), number(9),
+                   number(1), number(0), 0.9,          0.999,        1e-8,    0.1};
+    std::printf(zeros ? " half of them zero\n" : " no zeros\n");
+    time("adamw", 28.0 * kBase, [&] { cuda_backend().adamw(step); });
+    time("ATen _fused_adamw_", 28.0 * kBase, [&] {
+      at::_fused_adamw_({step.values}, {step.gradients}, {step.exp_avg}, {step.exp_avg_sq}, {}, {step.steps},
+                        step.rate, 0.9, 0.999, 0.1, 1e-8, false, false, step.divisor, step.skipped);
+    });
+  }
 }
 
 }  // namespace

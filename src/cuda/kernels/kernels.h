@@ -114,6 +114,23 @@ struct MaskedNormArguments {
   float* norm = nullptr;          // [1]
 };
 
+struct AdamWArguments {
+  float* values = nullptr;  // [size], as all four; 16-byte aligned
+  const float* gradients = nullptr;
+  float* exp_avg = nullptr;
+  float* exp_avg_sq = nullptr;
+  int64_t size = 0;
+  int64_t decayed = 0;  // of the first values
+  const float* rate = nullptr;
+  const float* steps = nullptr;  // this one included
+  const float* divisor = nullptr;
+  const float* skipped = nullptr;  // not 0: nothing is done
+  double beta1 = 0;
+  double beta2 = 0;
+  double epsilon = 0;
+  double weight_decay = 0;
+};
+
 // How many rows of partial sums are made on a GPU of so many multiprocessors.
 int backward_partials(const Matrix& matrix, int multiprocessors);
 int column_partials(const Matrix& matrix, int multiprocessors);
@@ -129,6 +146,9 @@ cudaError_t column_sum(const ColumnArguments& arguments, int multiprocessors, cu
 
 // values[i] *= mask[i] where there is a mask, and the L2 norm of all values, summed in a fixed order.
 cudaError_t masked_norm(const MaskedNormArguments& arguments, int multiprocessors, cudaStream_t stream);
+
+// One step of AdamW (Loshchilov and Hutter, 2019), as torch.optim.AdamW takes it, on gradients / divisor.
+cudaError_t adamw(const AdamWArguments& arguments, cudaStream_t stream);
 
 // sums[i][column] = the sum over `partials` of partial_sums[i, :, column], in a fixed order, for `count` <= 3
 // sums.
