@@ -7,6 +7,9 @@
 #include <ATen/ops/linear.h>
 #include <c10/util/Exception.h>
 
+#include "ops/kernel_cache.h"
+#include "ops/kernel_choice.h"
+
 namespace prune2to4 {
 namespace {
 
@@ -85,22 +88,26 @@ size_t DeviceWeight::choose(const at::Tensor& x, const std::optional<at::Tensor>
   // Not the kept copy: where the sparse product is faster, none is kept.
   const at::Tensor weight = packed_->unpack().to(device_, dtype_);
   std::vector<Candidate> candidates{
-      [&] { return backend_->milliseconds([&] { dense_product(x, weight, bias, activation); }); }};
+      {kernel_name(kDense, activation),
+       [&] { return backend_->milliseconds([&] { dense_product(x, weight, bias, activation); }); }}};
   for (size_t kernel = 0; kernel < sparse_->kernels(activation).size(); ++kernel) {
-    candidates.emplace_back([&, kernel]() -> std::optional<double> {
-      const auto product = [&] { return sparse_->run(kernel, x, bias, activation, d); };
-      if (!product()) return std::nullopt;
-      return backend_->milliseconds(product);
-    });
+    candidates.push_back({kernel_name(kernel + 1, activation), [&, kernel]() -> std::optional<double> {
+                            const auto product = [&] { return sparse_->run(kernel, x, bias, activation, d); };
+                            if (!product()) return std::nullopt;
+                            return backend_->milliseconds(product);
+                          }});
   }
-  return fastest(what, candidates);
+  return fastest(what, candidates, kernel_cache(backend_->environment(device_)));
 }
 
 std::string DeviceWeight::kernel(int64_t tokens, Activation activation) const {
   if (!sparse_) return "dense";
   const auto known = known_fastest(shape(tokens, activation));
-  if (!known) return "not yet measured";
-  return *known == kDense ? "dense" : "2:4 " + sparse_->kernels(activation)[*known - 1];
+  return known ? kernel_name(*known, activation) : "not yet measured";
+}
+
+std::string DeviceWeight::kernel_name(size_t candidate, Activation activation) const {
+  return candidate == kDense ? "dense" : "2:4 " + sparse_->kernels(activation)[candidate - 1];
 }
 
 }  // namespace prune2to4

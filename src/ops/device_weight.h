@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "ops/kernel_choice.h"
+#include "ops/product_shape.h"
 #include "ops/sparse_gemm.h"
 
 namespace prune2to4 {
@@ -33,6 +33,8 @@ class DeviceWeight {
   size_t choose(const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation,
                 at::Tensor& d) const;
   ProductShape shape(int64_t tokens, Activation activation) const;
+  // As reports name it.
+  std::string kernel_name(size_t candidate, Activation activation) const;
 
   at::Tensor dense_;  // undefined: `packed_` has it
   const PackedWeight* packed_ = nullptr;

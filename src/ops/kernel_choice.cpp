@@ -5,6 +5,8 @@
 #include <map>
 #include <mutex>
 
+#include "ops/kernel_cache.h"
+
 namespace prune2to4 {
 namespace {
 
@@ -18,6 +20,27 @@ Choices& choices() {
   return all;
 }
 
+std::optional<size_t> named_in(const KernelCache& cache, const ProductShape& shape,
+                               const std::vector<Candidate>& candidates) {
+  const auto name = cache.find(shape);
+  for (size_t i = 0; name && i < candidates.size(); ++i) {
+    if (candidates[i].kernel == *name) return i;
+  }
+  return std::nullopt;
+}
+
+size_t measure(const std::vector<Candidate>& candidates) {
+  size_t best = 0;
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const std::optional<double> milliseconds = candidates[i].milliseconds();
+    if (!milliseconds || *milliseconds >= least) continue;
+    least = *milliseconds;
+    best = i;
+  }
+  return best;
+}
+
 }  // namespace
 
 int64_t token_bucket(int64_t tokens) {
@@ -29,20 +52,17 @@ int64_t token_bucket(int64_t tokens) {
   return bucket;
 }
 
-size_t fastest(const ProductShape& shape, const std::vector<Candidate>& candidates) {
+size_t fastest(const ProductShape& shape, const std::vector<Candidate>& candidates, KernelCache* cache) {
   const std::scoped_lock one_at_a_time(choices().mutex);
   if (const auto found = choices().fastest.find(shape); found != choices().fastest.end())
     return found->second;
-  size_t best = 0;
-  double least = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const std::optional<double> milliseconds = candidates[i]();
-    if (!milliseconds || *milliseconds >= least) continue;
-    least = *milliseconds;
-    best = i;
+  std::optional<size_t> best = cache == nullptr ? std::nullopt : named_in(*cache, shape, candidates);
+  if (!best) {
+    best = measure(candidates);
+    if (cache != nullptr) cache->add(shape, candidates[*best].kernel);
   }
-  choices().fastest.emplace(shape, best);
-  return best;
+  choices().fastest.emplace(shape, *best);
+  return *best;
 }
 
 std::optional<size_t> known_fastest(const ProductShape& shape) {

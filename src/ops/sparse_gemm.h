@@ -32,6 +32,8 @@ class GemmBackend {
   virtual ~GemmBackend() = default;
   // Why 2:4 products of such a weight cannot run there; empty: they can.
   virtual std::string missing(at::Device device, at::ScalarType dtype, int64_t out, int64_t in) = 0;
+  // Everything that a measurement there depends on: GPU, driver, library versions.
+  virtual std::string environment(at::Device device) = 0;
   // `weight` [out, in] is dense, on the GPU, with at most two non-zeros in each group of four.
   virtual std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) = 0;
   // Whether the current stream is being captured: nothing can be timed then.

@@ -3,6 +3,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/temporary_folder.h"
+#include "ops/kernel_cache.h"
+
 namespace prune2to4 {
 namespace {
 
@@ -10,12 +13,12 @@ ProductShape shape(int64_t out, Activation activation = Activation::kNone) {
   return {0, at::kHalf, out, 64, token_bucket(1000), activation};
 }
 
-// Of fixed times; counts how often it was measured.
-Candidate candidate(std::optional<double> milliseconds, int& measured) {
-  return [=, &measured] {
-    ++measured;
-    return milliseconds;
-  };
+// Of a fixed time; counts how often it was measured.
+Candidate candidate(const std::string& kernel, std::optional<double> milliseconds, int& measured) {
+  return {kernel, [=, &measured] {
+            ++measured;
+            return milliseconds;
+          }};
 }
 
 }  // namespace
@@ -39,16 +42,33 @@ CATCH_TEST_CASE("token counts near each other share a measurement") {
 
 CATCH_TEST_CASE("the fastest candidate that can run is chosen, and measured once for each shape") {
   int measured = 0;
-  const std::vector<Candidate> candidates{candidate(3, measured), candidate(std::nullopt, measured),
-                                          candidate(1, measured), candidate(2, measured)};
+  const std::vector<Candidate> candidates{candidate("a", 3, measured), candidate("b", std::nullopt, measured),
+                                          candidate("c", 1, measured), candidate("d", 2, measured)};
   CATCH_CHECK_FALSE(known_fastest(shape(8)));
-  CATCH_CHECK(fastest(shape(8), candidates) == 2);
-  CATCH_CHECK(fastest(shape(8), candidates) == 2);
+  CATCH_CHECK(fastest(shape(8), candidates, nullptr) == 2);
+  CATCH_CHECK(fastest(shape(8), candidates, nullptr) == 2);
   CATCH_CHECK(known_fastest(shape(8)) == 2);
   CATCH_CHECK(measured == 4);
-  CATCH_CHECK(fastest(shape(8, Activation::kGelu), candidates) == 2);
-  CATCH_CHECK(fastest(shape(16), {candidates[0], candidates[1]}) == 0);
+  CATCH_CHECK(fastest(shape(8, Activation::kGelu), candidates, nullptr) == 2);
+  CATCH_CHECK(fastest(shape(16), {candidates[0], candidates[1]}, nullptr) == 0);
   CATCH_CHECK(measured == 10);
+}
+
+CATCH_TEST_CASE("what a cache names is not measured, unless that kernel is gone") {
+  const TemporaryFolder folder;
+  KernelCache cache(folder / "kernels.txt", "a GPU");
+  int measured = 0;
+  const std::vector<Candidate> candidates{candidate("a", 3, measured), candidate("b", 1, measured)};
+  CATCH_CHECK(fastest(shape(24), candidates, &cache) == 1);
+  CATCH_CHECK(measured == 2);
+  CATCH_CHECK(cache.find(shape(24)) == "b");
+  cache.add(shape(32), "a");
+  CATCH_CHECK(fastest(shape(32), candidates, &cache) == 0);
+  CATCH_CHECK(measured == 2);
+  cache.add(shape(40), "of an earlier version");
+  CATCH_CHECK(fastest(shape(40), candidates, &cache) == 1);
+  CATCH_CHECK(measured == 4);
+  CATCH_CHECK(cache.find(shape(40)) == "b");
 }
 
 }  // namespace prune2to4

@@ -7,7 +7,10 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <torch/headeronly/version.h>
+
 #include <algorithm>
+#include <fstream>
 #include <limits>
 
 #include "ops/cuda/gemm/gemm.h"
@@ -105,6 +108,14 @@ class CutlassGemm final : public SparseGemm {
   at::Tensor metadata_;
 };
 
+// The kernel module's own line; empty where it does not say.
+std::string driver_version() {
+  std::ifstream in("/proc/driver/nvidia/version");
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
 class Event {
  public:
   Event() { C10_CUDA_CHECK(cudaEventCreate(&event_)); }
@@ -138,6 +149,15 @@ class CutlassBackend final : public GemmBackend {
              "] does not fit them: multiples of 8 and 32 are needed";
     }
     return "";
+  }
+
+  std::string environment(at::Device device) override {
+    const cudaDeviceProp* gpu = at::cuda::getDeviceProperties(device.index());
+    int runtime = 0;
+    C10_CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
+    return std::string(gpu->name) + ", " + std::to_string(gpu->multiProcessorCount) + " multiprocessors; " +
+           driver_version() + "; CUDA " + std::to_string(runtime) + ", LibTorch " + TORCH_VERSION +
+           ", prune2to4 " + PRUNE2TO4_VERSION;
   }
 
   std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) override {
