@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks the built program and its libraries on an NVIDIA GPU; builds nothing. Needs Python with torch and transformers.
 #
-#   scripts/gpu_test.sh [BUILD]     BUILD: folder with prune2to4, its libraries and tests/cuda_tests (build)
+#   scripts/gpu_test.sh [--sanitize] [BUILD]
+#
+# BUILD: folder with prune2to4, its libraries, tests/cuda_tests and tests/eval_tests (build). --sanitize also runs our
+# kernels under compute-sanitizer's memcheck and racecheck.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
+sanitize=
+[[ ${1:-} != --sanitize ]] || { sanitize=yes && shift; }
 build=${1:-build}
 python=python3
 [[ ! -x .venv/bin/python ]] || python=.venv/bin/python
@@ -16,6 +21,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 step "Kernels"
 "$build/tests/cuda_tests"
+for tool in ${sanitize:+memcheck racecheck}; do
+  step "Kernels under $tool"
+  compute-sanitizer --tool "$tool" --error-exitcode 1 "$build/tests/cuda_tests" "[sanitized]"
+done
+step "Engine"
+PRUNE2TO4_TEST_MODELS=$PWD/tests/data "$build/tests/eval_tests" "on a GPU*"
 for dtype in fp32 fp16 bf16; do
   step "BERT-base, $dtype"
   "$python" scripts/export_bert.py bert-base "$work/$dtype.pt" --random --dtype "$dtype"
@@ -34,7 +45,7 @@ for model in tiny tiny.2to4; do
   done
   cmp "$work/$model.cpu.json" "$work/$model.cuda.json"
 done
-step "Encoder engine"
+step "F1 by engine"
 "$build/prune2to4" prune "$work/tiny.pt" --dtype fp16 --device cuda --output "$work/half.pt" --quiet
 scores=()
 for how in "--engine interpreter" "--padding keep" "--padding remove --batch-size 1" "--padding remove"; do

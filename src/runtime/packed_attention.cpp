@@ -47,6 +47,21 @@ bool takes_flash(const at::Tensor& qkv) {
   return qkv.is_cuda() && qkv.scalar_type() != at::kFloat && qkv.size(3) % 8 == 0 && qkv.size(3) <= 256;
 }
 
+at::Tensor flash_attention(const at::Tensor& qkv, const PackedSequences& sequences, double dropout) {
+  const std::vector<at::Tensor> parts = qkv.unbind(1);
+  return std::get<0>(at::_flash_attention_forward(parts[0], parts[1], parts[2], sequences.boundaries,
+                                                  sequences.boundaries, sequences.longest, sequences.longest,
+                                                  dropout, /*is_causal=*/false, /*return_debug_mask=*/false));
+}
+
+// LibTorch takes cuDNN where that can.
+at::Tensor batched_attention(const at::Tensor& qkv, int64_t length, double dropout) {
+  // [3, B, H, L, D]
+  const at::Tensor heads = qkv.view({-1, length, 3, qkv.size(2), qkv.size(3)}).permute({2, 0, 3, 1, 4});
+  return at::scaled_dot_product_attention(heads[0], heads[1], heads[2], std::nullopt, dropout)
+      .transpose(1, 2);
+}
+
 }  // namespace
 
 at::Tensor packed_attention(const at::Tensor& qkv, const PackedSequences& sequences, double dropout) {
@@ -54,10 +69,8 @@ at::Tensor packed_attention(const at::Tensor& qkv, const PackedSequences& sequen
     return padded_attention(qkv, sequences.places.defined() ? sequences : with_places(sequences, qkv.size(0)),
                             dropout);
   }
-  const std::vector<at::Tensor> parts = qkv.unbind(1);
-  const at::Tensor result = std::get<0>(at::_flash_attention_forward(
-      parts[0], parts[1], parts[2], sequences.boundaries, sequences.boundaries, sequences.longest,
-      sequences.longest, dropout, /*is_causal=*/false, /*return_debug_mask=*/false));
+  const at::Tensor result = sequences.uniform ? batched_attention(qkv, sequences.longest, dropout)
+                                              : flash_attention(qkv, sequences, dropout);
   return result.reshape({qkv.size(0), -1});
 }
 

@@ -82,7 +82,7 @@ class EncoderNetwork final : public Network {
   SpanLogits forward(const PackedBatch& batch, bool dropout, std::vector<at::Tensor>* hidden) override {
     const double share = dropout ? options_.dropout.hidden : 0;
     at::Tensor x = embed(batch, share);
-    const PackedSequences sequences{batch.longest, batch.boundaries, batch.sequences,
+    const PackedSequences sequences{batch.longest, batch.boundaries, /*uniform=*/false, batch.sequences,
                                     batch.width,   batch.places,     batch.real};
     for (const EncoderLayer& layer : layers_) {
       const at::Tensor qkv = linear(x, layer.qkv).view({-1, 3, spec_.heads, spec_.width / spec_.heads});

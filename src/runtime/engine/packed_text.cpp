@@ -74,8 +74,9 @@ std::optional<Rows> read_rows(const TextBatch& batch, const PackRules& rules) {
 // `padding`: it is computed too.
 TextShape shape_of(const Rows& rows, bool padding, const PackRules& rules) {
   const int64_t real = std::accumulate(rows.lengths.begin(), rows.lengths.end(), int64_t{0});
-  const TextShape shape{padding ? rows.count * rows.width : real, padding ? 2 * rows.count : rows.count,
-                        rows.count, rows.width};
+  TextShape shape{padding ? rows.count * rows.width : real, padding ? 2 * rows.count : rows.count, rows.count,
+                  rows.width};
+  shape.uniform = real == rows.count * rows.width;
   return rules.round_up ? rounded_up(shape) : shape;
 }
 
@@ -138,7 +139,9 @@ class Writer {
 }  // namespace
 
 TextShape rounded_up(const TextShape& shape) {
+  if (shape.uniform && shape.width % kWidthStep == 0) return shape;
   TextShape result = shape;
+  result.uniform = false;
   const int64_t step = shape.tokens <= kManyTokens ? kTokenStep : kWideTokenStep;
   const auto rows = [](int64_t count) { return count <= 8 ? count : round_up(count, count <= 64 ? 8 : 32); };
   result.tokens = round_up(shape.tokens, step);

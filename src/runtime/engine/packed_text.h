@@ -15,13 +15,15 @@ struct TextShape {
   int64_t sequences = 0;  // S: within which tokens attend to one another
   int64_t rows = 0;       // B
   int64_t width = 0;      // W: tokens that a sequence may have
+  bool uniform = false;   // all rows have W tokens, and there is no filler
 
   int64_t slots() const { return rows * width; }
   auto operator<=>(const TextShape&) const = default;
 };
 
 // Sequences for one forward pass, one behind the other. On a GPU the shape is rounded up to one that comes
-// again; filler behind the last sequence, in sequences of its own, makes up for it.
+// again; filler behind the last sequence, in sequences of its own, makes up for it. Rows of one length that
+// is round already stay as they are: attention is faster without filler.
 struct PackedText {
   TextShape shape;
   int64_t rows = 0;   // of the batch: at most shape.rows
@@ -36,7 +38,7 @@ struct PackedText {
   at::Tensor types() const { return part(4); }   // int32 [T]
   // int32 [S + 1], as in PackedSequences
   at::Tensor boundaries() const { return data.narrow(0, 5 * shape.tokens, shape.sequences + 1); }
-  PackedSequences sequences() const { return {shape.width, boundaries(), 0, 0, {}, {}}; }
+  PackedSequences sequences() const { return {shape.width, boundaries(), shape.uniform, 0, 0, {}, {}}; }
 
  private:
   at::Tensor part(int64_t index) const { return data.narrow(0, index * shape.tokens, shape.tokens); }

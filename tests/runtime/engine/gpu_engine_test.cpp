@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "cuda/gpu.h"
@@ -18,11 +19,13 @@ Runner gpu_runner(const torch::jit::Module& module, bool remove_padding = true) 
   return {"m.pt", module, kGpu, {true, remove_padding}};
 }
 
-// A trace that adds a mask in fp32 to scores in half precision runs nowhere.
-bool runs(const torch::jit::Module& module) {
+// Traces in fp32 often do not in half precision: some add a mask in fp32 to the scores, which is refused; in
+// others fp32's least number becomes infinite, and the logits NaN.
+bool runs(const std::string& name, const torch::jit::Module& module) {
   try {
-    const Runner interpreter("m.pt", module, kGpu, {false, true});
-    return true;
+    Runner interpreter("m.pt", module, kGpu, {false, true});
+    const TextBatch batch = random_batch(name, interpreter, 3, 29);
+    return std::isfinite(difference(interpreter.run(batch), interpreter.run(batch), batch.attention_mask));
   } catch (const Error&) {
     return false;
   }
@@ -33,14 +36,12 @@ bool runs(const torch::jit::Module& module) {
 CATCH_TEST_CASE(
     "on a GPU the engine's logits are those of fp32 on the CPU, each shape as often as it comes") {
   if (!has_gpu()) return;
-  int ran = 0;
-  int refused = 0;
   for (const std::string name : kTracedModels) {
     for (const Packed packed : {Packed::kNone, Packed::kSome, Packed::kAll}) {
       Runner reference("m.pt", pruned(name, packed), at::kCPU);
       for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
-        const bool fit = runs(pruned(name, packed, dtype, kGpu));
-        ++(fit ? ran : refused);
+        const bool fit = runs(name, pruned(name, packed, dtype, kGpu));
+        CATCH_CHECK((fit || name != "tiny_bert"));
         if (!fit) continue;
         for (const bool remove : {true, false}) {
           CATCH_INFO(name << ", packed " << static_cast<int>(packed) << ", " << dtype << ", padding removed "
@@ -59,7 +60,6 @@ CATCH_TEST_CASE(
       }
     }
   }
-  CATCH_CHECK(ran > refused);
 }
 
 CATCH_TEST_CASE("on a GPU prepared batches keep their own logits, whichever is repeated between") {
@@ -85,35 +85,37 @@ CATCH_TEST_CASE("on a GPU prepared batches keep their own logits, whichever is r
   }
 }
 
-CATCH_TEST_CASE("on a GPU more shapes than are kept, from two threads, and no memory is lost") {
+CATCH_TEST_CASE("on a GPU 20,000 passes over 200 shapes, more than are kept, and no memory is lost") {
   if (!has_gpu()) return;
+  constexpr int kShapes = 200;
+  constexpr int kPassesOfThread = 3400;
   Runner runner = gpu_runner(pruned("tiny_bert", Packed::kAll, at::kHalf, kGpu));
   std::vector<TextBatch> batches;
   std::vector<SpanLogits> wanted;
-  for (int64_t rows = 1; rows <= 180; ++rows) {
+  for (int64_t rows = 1; rows <= kShapes; ++rows) {
     batches.push_back(random_batch("bert", runner, rows, 2 + rows % 27));
     wanted.push_back(runner.run(batches.back()));
   }
   std::atomic<int> wrong = 0;
-  const auto work = [&] {
-    for (size_t i = 0; i < 3 * batches.size(); ++i) {
+  const auto work = [&](size_t seed) {
+    for (size_t i = 0; i < kPassesOfThread; ++i) {
       // Each three times in a row: recorded, and dropped again.
-      const size_t index = i / 3;
+      const size_t index = (seed + i / 3) * 7919 % kShapes;
       const SpanLogits found = runner.run(batches[index]);
       wrong += !(difference(found, wanted[index], batches[index].attention_mask) < 1e-3);
     }
   };
-  const auto work_in_two_threads = [&] {
-    const std::jthread one(work);
-    const std::jthread two(work);
+  const auto peak_of_two_threads = [&] {
+    cuda_backend().reset_peak_bytes(kGpu);
+    {
+      const std::jthread one(work, 0);
+      const std::jthread two(work, kShapes / 2);
+    }
+    return cuda_backend().peak_bytes(kGpu);
   };
-  work_in_two_threads();
-  cuda_backend().reset_peak_bytes(kGpu);
-  work_in_two_threads();
-  const int64_t before = cuda_backend().peak_bytes(kGpu);
-  cuda_backend().reset_peak_bytes(kGpu);
-  work_in_two_threads();
-  CATCH_CHECK(cuda_backend().peak_bytes(kGpu) <= before + (int64_t{1} << 20));
+  peak_of_two_threads();
+  const int64_t before = peak_of_two_threads();
+  CATCH_CHECK(peak_of_two_threads() <= before + (int64_t{1} << 20));
   CATCH_CHECK(wrong == 0);
 }
 

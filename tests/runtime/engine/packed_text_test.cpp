@@ -59,7 +59,7 @@ CATCH_TEST_CASE("kept padding is a sequence behind the real one whose logits go 
   CATCH_CHECK(at::equal(text->slots(), ints({0, 1, 2, 8, 4, 8, 8, 8}).to(at::kLong)));
   CATCH_CHECK(at::equal(text->boundaries(), ints({0, 3, 4, 5, 8})));
   keep.positions = 4;
-  CATCH_CHECK(pack_text(batch_of({4, 4}, 4), keep)->shape == TextShape{8, 2, 2, 4});
+  CATCH_CHECK(pack_text(batch_of({4, 4}, 4), keep)->shape == TextShape{8, 2, 2, 4, true});
 }
 
 CATCH_TEST_CASE("a rounded shape has filler in sequences of their own, none longer than the width") {
@@ -90,6 +90,23 @@ CATCH_TEST_CASE("a rounded shape has filler in sequences of their own, none long
       CATCH_CHECK(slots.narrow(0, tokens, shape.tokens - tokens).eq(shape.slots()).all().item<bool>());
     }
   }
+}
+
+CATCH_TEST_CASE("rows of one length are marked, and of a round one get no filler") {
+  PackRules rounded = rules();
+  CATCH_CHECK(pack_text(batch_of({4, 4}, 4), rounded)->shape == TextShape{8, 2, 2, 4, true});
+  rounded.round_up = true;
+  for (const bool remove : {true, false}) {
+    rounded.remove_padding = remove;
+    const auto text = pack_text(batch_of({384, 384, 384}, 384), rounded);
+    CATCH_REQUIRE(text);
+    CATCH_CHECK(text->shape == TextShape{1152, 3, 3, 384, true});
+    CATCH_CHECK(text->sequences().uniform);
+    CATCH_CHECK(at::equal(text->boundaries(), ints({0, 384, 768, 1152})));
+  }
+  CATCH_CHECK_FALSE(pack_text(batch_of({130, 130}, 130), rounded)->shape.uniform);
+  CATCH_CHECK_FALSE(pack_text(batch_of({128, 127}, 128), rounded)->shape.uniform);
+  CATCH_CHECK_FALSE(pack_text(batch_of({100, 100}, 128), rounded)->shape.uniform);
 }
 
 CATCH_TEST_CASE("there are few shapes") {

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune2to4/packed_attention.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "cuda/gpu.h"
+
+namespace prune2to4 {
+namespace {
+
+constexpr int64_t kHeads = 3;
+constexpr int64_t kWidth = 32;  // of a head
+
+// softmax(q k^T / sqrt(D)) v of each sequence by itself, in fp64.
+at::Tensor expected(const at::Tensor& qkv, const std::vector<int64_t>& lengths) {
+  std::vector<at::Tensor> parts;
+  int64_t first = 0;
+  for (const int64_t length : lengths) {
+    const at::Tensor heads =
+        qkv.to(at::kCPU, at::kDouble).narrow(0, first, length).permute({1, 2, 0, 3});  // [3, H, length, D]
+    const at::Tensor scores = at::matmul(heads[0], heads[1].transpose(1, 2)) / std::sqrt(double{kWidth});
+    parts.push_back(at::matmul(scores.softmax(-1), heads[2]).transpose(0, 1).reshape({length, -1}));
+    first += length;
+  }
+  return at::cat(parts);
+}
+
+PackedSequences sequences_of(const std::vector<int64_t>& lengths, bool uniform, at::Device device) {
+  std::vector<int32_t> boundaries{0};
+  for (const int64_t each : lengths) boundaries.push_back(boundaries.back() + static_cast<int32_t>(each));
+  PackedSequences sequences;
+  sequences.longest = *std::max_element(lengths.begin(), lengths.end());
+  sequences.boundaries = at::tensor(boundaries, at::kInt).to(device);
+  sequences.uniform = uniform;
+  return sequences;
+}
+
+void check(const std::vector<int64_t>& lengths, bool uniform, at::TensorOptions options, double tolerance) {
+  const int64_t tokens = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+  const at::Tensor qkv =
+      at::randn({tokens, 3, kHeads, kWidth}).to(options.device(), options.dtype().toScalarType());
+  const at::Tensor found = packed_attention(qkv, sequences_of(lengths, uniform, options.device()), 0);
+  CATCH_REQUIRE(found.sizes() == at::IntArrayRef{tokens, kHeads * kWidth});
+  const at::Tensor difference = found.to(at::kCPU, at::kDouble) - expected(qkv, lengths);
+  CATCH_CHECK(difference.abs().max().item<double>() < tolerance);
+}
+
+}  // namespace
+
+CATCH_TEST_CASE("each sequence attends to itself alone") {
+  check({3, 1, 17, 64}, false, at::kFloat, 1e-5);
+  check({16, 16, 16}, true, at::kFloat, 1e-5);
+}
+
+CATCH_TEST_CASE("on a GPU sequences of one length give the same attention as those of several") {
+  if (!has_gpu()) return;
+  for (const auto& [dtype, tolerance] : {std::pair{at::kHalf, 4e-3}, std::pair{at::kBFloat16, 3e-2}}) {
+    const auto options = at::TensorOptions(kGpu).dtype(dtype);
+    check({3, 1, 129, 384}, false, options, tolerance);
+    for (const int64_t length : {1, 29, 128, 384}) {
+      const std::vector<int64_t> lengths(7, length);
+      check(lengths, true, options, tolerance);
+      check(lengths, false, options, tolerance);
+    }
+  }
+}
+
+}  // namespace prune2to4
