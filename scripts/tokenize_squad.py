@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts SQuAD questions into windows of token ids, for `prune2to4 eval` and fine-tuning.
+"""Cuts SQuAD questions into windows of token ids, for `prune2to4 eval` and fine-tuning; or plain text, for
+`prune --calibrate` and distillation.
 
     tokenize_squad.py IN.json[.gz] OUT.safetensors --tokenizer FOLDER
+    tokenize_squad.py IN.txt[.gz] OUT.safetensors --tokenizer FOLDER
 
-IN is SQuAD 1.1 or 2.0; FOLDER holds a Hugging Face fast tokenizer (tokenizer.json). A window is the question and as
-much of its context as fits; include/prune2to4/tokenized_squad.h describes the file. Exit status: 0 written, 2 wrong
-arguments, 3 the data, 5 reading or writing files.
+IN is SQuAD 1.1 or 2.0, or text with a passage a line; FOLDER holds a Hugging Face fast tokenizer (tokenizer.json). A
+window is the question and as much of its context as fits, of text the passage alone, without labels;
+include/prune2to4/tokenized_squad.h describes the file. Exit status: 0 written, 2 wrong arguments, 3 the data, 5
+reading or writing files.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+import plain_text
 import squad_json
 import squad_tokenizer
 from atomic_file import write_atomically
@@ -47,25 +51,26 @@ class Windows(NamedTuple):
     offsets: np.ndarray  # int32 [tokens, 2]
 
 
-def tokenize(document: Any, tokenizer: SquadTokenizer, max_length: int = MAX_LENGTH, stride: int = STRIDE,
-             drop_misaligned: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
+def tokenize(squad: Squad, tokenizer: SquadTokenizer, max_length: int = MAX_LENGTH, stride: int = STRIDE,
+             passages: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
              ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and metadata of a parsed SQuAD document; `progress` is called with questions done and in all. Throws
-    SquadError, and UsageError where no question can be cut with that length and stride.
+    """Tensors and metadata of questions, or of `passages` alone; `progress` is called with questions done and in all.
+    Throws SquadError, and UsageError where no question can be cut with that length and stride.
     """
-    squad = squad_json.examine(document, drop_misaligned)
-    check_room(squad, tokenizer, max_length, stride)
+    check_room(squad, tokenizer, max_length, stride, passages)
     backend = tokenizer.backend
     backend.no_padding()
-    backend.enable_truncation(max_length, stride=stride, strategy="only_second", direction="right")
+    backend.enable_truncation(max_length, stride=stride, strategy="only_first" if passages else "only_second",
+                              direction="right")
     tables = [byte_table(context) for context in squad.contexts]
     chunks = []
     for first in range(0, len(squad.questions), CHUNK):
-        chunks.append(encode(squad, tables, first, backend))
+        chunks.append(encode(squad, tables, first, backend, passages))
         progress(min(first + CHUNK, len(squad.questions)), len(squad.questions))
     windows = Windows(*map(np.concatenate, zip(*chunks, strict=True)))
     tensors = padded(windows, tokenizer)
-    tensors["start"], tensors["end"] = label(squad, tables, tensors["offsets"], tensors["example"])
+    if not passages:
+        tensors["start"], tensors["end"] = label(squad, tables, tensors["offsets"], tensors["example"])
     tensors["examples"] = np.frombuffer(examples_json(squad), np.uint8)
     metadata = {"format": FORMAT, "version": FORMAT_VERSION, "squad_version": squad.version,
                 "max_length": str(max_length), "stride": str(stride), "pad_token_id": str(tokenizer.pad_token_id),
@@ -73,9 +78,9 @@ def tokenize(document: Any, tokenizer: SquadTokenizer, max_length: int = MAX_LEN
     return tensors, metadata
 
 
-def check_room(squad: Squad, tokenizer: SquadTokenizer, max_length: int, stride: int) -> None:
+def check_room(squad: Squad, tokenizer: SquadTokenizer, max_length: int, stride: int, passages: bool) -> None:
     """The stride must be less than what a question leaves of a window, or windows would not advance."""
-    special = tokenizer.backend.num_special_tokens_to_add(True)
+    special = tokenizer.backend.num_special_tokens_to_add(not passages)
     if max_length - special <= stride:
         raise UsageError(f"--stride {stride}: windows of --max-length {max_length} have {max(0, max_length - special)} "
                          f"tokens beside the {special} special ones; the stride must be less")
@@ -101,11 +106,13 @@ def byte_table(text: str) -> np.ndarray | None:
     return table
 
 
-def encode(squad: Squad, tables: list, first: int, backend) -> Windows:
+def encode(squad: Squad, tables: list, first: int, backend, passages: bool) -> Windows:
     questions = squad.questions[first:first + CHUNK]
-    pairs = [(question.text.lstrip(), squad.contexts[question.context]) for question in questions]
+    contexts = [squad.contexts[question.context] for question in questions]
+    texts = contexts if passages else [(question.text.lstrip(), context)
+                                       for question, context in zip(questions, contexts, strict=True)]
     ids, types, offsets, sequences, length, example = [], [], [], [], [], []
-    for i, encoding in enumerate(backend.encode_batch(pairs), first):
+    for i, encoding in enumerate(backend.encode_batch(texts), first):
         for window in (encoding, *encoding.overflowing):
             ids.extend(window.ids)
             types.extend(window.type_ids)
@@ -115,7 +122,7 @@ def encode(squad: Squad, tables: list, first: int, backend) -> Windows:
             example.append(i)
     lengths = np.array(length, np.int32)
     byte_offsets = np.array(offsets, np.int32).reshape(-1, 2)
-    byte_offsets[np.array([sequence != 1 for sequence in sequences])] = -1
+    byte_offsets[np.array([sequence != (0 if passages else 1) for sequence in sequences])] = -1
     ends = np.cumsum(lengths)
     for begin, end, i in zip(ends - lengths, ends, example, strict=True):
         table = tables[squad.questions[i].context]
@@ -228,7 +235,7 @@ class Progress:
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("input", metavar="IN.json[.gz]", type=pathlib.Path)
+    parser.add_argument("input", metavar="IN", type=pathlib.Path)
     parser.add_argument("output", metavar="OUT.safetensors", type=pathlib.Path)
     parser.add_argument("--tokenizer", metavar="FOLDER", type=pathlib.Path, required=True)
     parser.add_argument("--max-length", metavar="N", type=int, default=MAX_LENGTH,
@@ -254,8 +261,10 @@ def run(options: argparse.Namespace) -> None:
     tokenizer = squad_tokenizer.load_tokenizer(options.tokenizer)
     progress = Progress(options.quiet)
     try:
-        tensors, metadata = tokenize(squad_json.parse(content), tokenizer, options.max_length, options.stride,
-                                     options.drop_misaligned, progress)
+        passages = options.input.name.endswith(plain_text.SUFFIXES)
+        squad = plain_text.examine(content) if passages else squad_json.examine(squad_json.parse(content),
+                                                                                options.drop_misaligned)
+        tensors, metadata = tokenize(squad, tokenizer, options.max_length, options.stride, passages, progress)
     except SquadError as error:
         raise SquadError(f"{options.input}: {error}") from error
     finally:
@@ -263,10 +272,11 @@ def run(options: argparse.Namespace) -> None:
     metadata |= {"source": options.input.name, "source_sha256": hashlib.sha256(content).hexdigest()}
     size = write_atomically(options.output, safetensors_parts(tensors, metadata))
     if not options.quiet:
-        print(f"{options.output}: SQuAD {metadata['squad_version']}, {tensors['example'][-1] + 1:,} questions, "
-              f"{len(tensors['length']):,} windows of at most {options.max_length} tokens, "
-              f"{np.count_nonzero(tensors['end']):,} with an answer, {size / 2**20:.1f} MiB, "
-              f"{time.monotonic() - begun:.1f} s")
+        examples = f"{tensors['example'][-1] + 1:,}"
+        kind = f"{examples} passages" if passages else f"SQuAD {metadata['squad_version']}, {examples} questions"
+        labels = "no labels" if passages else f"{np.count_nonzero(tensors['end']):,} with an answer"
+        print(f"{options.output}: {kind}, {len(tensors['length']):,} windows of at most {options.max_length} tokens, "
+              f"{labels}, {size / 2**20:.1f} MiB, {time.monotonic() - begun:.1f} s")
 
 
 def main(arguments: list[str] | None = None) -> int:

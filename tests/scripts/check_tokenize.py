@@ -190,6 +190,34 @@ def check_drop(folder: pathlib.Path, tokenizer: pathlib.Path) -> None:
     assert texts["examples"][1]["answers"] == ["1987", "in 1987"], texts["examples"][1]
 
 
+def check_plain(folder: pathlib.Path, tokenizer, name: pathlib.Path, shape: tuple) -> int:
+    """Text is a passage a line, cut as a call of the tokenizer without a question cuts it, and has no labels."""
+    max_length, stride = shape
+    passages = ["A first passage.", "Zo\u00eb \u6771\u4eac \U0001f600 e\u0301. " * 40, "the last " * 90]
+    source, output = folder / "text.txt", folder / "text.safetensors"
+    source.write_bytes(f"{passages[0]}\r\n\n  {passages[1]}\n \n{passages[2]}".encode())
+    status, errors = run(source, output, "--tokenizer", name, "--max-length", max_length, "--stride", stride, "--quiet")
+    assert status == 0 and not errors, errors
+    tensors, metadata, texts = load(output)
+    assert "start" not in tensors and "end" not in tensors, "text has labels"
+    assert metadata["source"] == "text.txt" and metadata["squad_version"] == "1.1", metadata
+    stripped = [passage.strip() for passage in passages]
+    assert texts["contexts"] == stripped, texts["contexts"]
+    assert [(example["id"], example["question"], example["answers"]) for example in texts["examples"]] == \
+        [("line 1", "", []), ("line 3", "", []), ("line 5", "", [])], texts["examples"]
+    wanted = tokenizer(stripped, truncation=True, max_length=max_length, stride=stride, padding=True,
+                       return_overflowing_tokens=True, return_offsets_mapping=True)
+    assert np.array_equal(tensors["input_ids"], np.array(wanted["input_ids"])), "input_ids of text differ"
+    assert np.array_equal(tensors["example"], wanted["overflow_to_sample_mapping"]), "example of text differs"
+    assert np.array_equal(tensors["length"], np.array(wanted["attention_mask"]).sum(1)), "length of text differs"
+    for window, offsets in enumerate(wanted["offset_mapping"]):
+        text = stripped[wanted["overflow_to_sample_mapping"][window]]
+        expected = [[len(text[:begin].encode()), len(text[:end].encode())] if sequence == 0 else [-1, -1]
+                    for (begin, end), sequence in zip(offsets, wanted.sequence_ids(window), strict=True)]
+        assert tensors["offsets"][window].tolist() == expected, f"offsets of window {window} of text"
+    return len(tensors["length"])
+
+
 def check_fallback(folder: pathlib.Path, tokenizer: pathlib.Path, source: pathlib.Path) -> None:
     """Without tokenizer.json transformers builds the tokenizer; and a second run writes the same bytes."""
     bare = folder / "vocabulary"
@@ -215,6 +243,9 @@ def check(folder: pathlib.Path, data: pathlib.Path | None) -> None:
             count = sum((check_set(source, tokenizer, folder / "tokenizers" / name, output, shape)
                          for shape in SHAPES), Count())
             print(f"SQuAD {version}, {name}: {', '.join(f'{value:,} {what}' for what, value in count.items())}")
+    for name, tokenizer in made.items():
+        windows = [check_plain(folder, tokenizer, folder / "tokenizers" / name, shape) for shape in SHAPES]
+        print(f"plain text, {name}: {' + '.join(map(str, windows))} windows")
     check_fallback(folder, folder / "tokenizers" / "bert_uncased", folder / "1.1.json")
     for part in (check_refusals, check_arguments):
         work = folder / part.__name__

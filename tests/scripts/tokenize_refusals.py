@@ -78,6 +78,9 @@ def check_arguments(folder: pathlib.Path, tokenizer: pathlib.Path) -> str:
         (3, "post_processor", [source, output, "--tokenizer", bare]),
         (3, "qas[0].question", [source, output, *given, "--max-length", "64", "--stride", "58"]),
     ]
+    for name, content in (("blank.txt", b" \n\n"), ("latin.txt", b"caf\xe9")):
+        (folder / name).write_bytes(content)
+        cases.append((3, f"{name}: ", [folder / name, output, *given]))
     before = contents(folder)
     for status, says, arguments in cases:
         actual, errors = run(*arguments)
