@@ -24,7 +24,7 @@ RANKS = {"core": 0, "sparse": 1, "ops": 2, "model": 3, "dist": 4, "runtime": 5, 
 # the packed form) core reads and writes.
 HEADER_PARTS = {"api": "core", "error": "core", "mask": "core", "packed_matrix": "core", "model": "model",
                 "commands": "commands", "train": "train", "training_options": "core", "comm": "dist", "cuda_backend": "dist",
-                "bench": "bench", "gate": "core", "layer_kernel": "core",
+                "bench": "bench", "calibration": "sparse", "gate": "core", "layer_kernel": "core",
                 "training_report": "core"}
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
