@@ -31,6 +31,9 @@ struct PruneOptions {
   uint64_t seed = 0;            // of the batch they are compared on
   std::string eval;             // tokenized file: F1 of the dense, masked and packed model; empty: no
   int64_t eval_limit = 0;       // ask only the first so many questions; 0: all
+  std::string calibrate;        // tokenized file: masks and weights for what the layers see; empty: no
+  std::string method;           // of kCalibrationMethods; empty: the best that the data allow
+  int64_t windows = 1024;       // of `calibrate`, at most
   TrainingOptions training;     // under the masks
   bool save_settings = false;   // write prune2to4.json, which `eval` without a model reads
   bool dry_run = false;         // list layers, shapes and bytes; write nothing

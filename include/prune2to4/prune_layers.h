@@ -5,19 +5,31 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/calibration.h"
 #include "prune2to4/layer_config.h"
 #include "prune2to4/model.h"
 #include "prune2to4/report.h"
 
 namespace prune2to4 {
 
+using CalibratedWeights = std::map<std::string, CalibratedWeight>;  // by name
+
+// Whether mask_layers() masks the weight when it is chosen.
+bool can_mask(const LinearLayer& layer);
+
+// What mask_layers() makes of the weight, as a tensor of its own: the calibrated weight in the layer's dtype,
+// or without one (null) the weight-norm mask's. Precondition: can_mask().
+at::Tensor masked_weight(const LinearLayer& layer, const MaskOptions& options,
+                         const CalibratedWeight* calibrated);
+
 // Puts zeros into the chosen weights, in the model's own memory. A weight that shares memory with a tensor
 // that is not pruned the same way gets memory of its own first, as PyTorch's parametrization would give it.
-// A weight that forward also reads elsewhere stays as it is, and its report says so.
+// A weight that forward also reads elsewhere stays as it is, and its report says so. A weight in `calibrated`
+// gets that mask and those values, any other one the weight-norm mask.
 // One report per linear layer, in order; `choices` likewise.
 // Throws Error(kModel) on NaN or infinity in a chosen weight unless `allow_nonfinite`.
 std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<LayerChoice>& choices,
-                                     bool allow_nonfinite);
+                                     bool allow_nonfinite, const CalibratedWeights& calibrated = {});
 
 // Fills in what is known once the weights have their final dtype: sizes, zeros, and which layers are 2:4
 // (Outcome::kPacked) or why not. Throws Error(kModel) when the conversion made a masked weight infinite.

@@ -15,6 +15,12 @@
 
 namespace prune2to4 {
 
+// |(W - W') X| / |W X| of a layer's outputs on the inputs it was calibrated on, bias apart, Frobenius norm.
+struct OutputError {
+  double weight_norm = 0;  // had the weight norm chosen the mask
+  double chosen = 0;       // of the weight in the model, before training
+};
+
 // What became of one linear layer.
 struct LayerReport {
   enum class Outcome {
@@ -34,8 +40,19 @@ struct LayerReport {
   int64_t zeros = 0;                // elements equal to zero after masking
   int64_t negative_zeros = 0;       // pruned -0.0 that read back as +0.0; 0 in a dry run
   int64_t dense_bytes = 0;
-  int64_t stored_bytes = 0;   // packed values + positions, or the dense bytes
-  double relative_error = 0;  // ||W - mask * W|| / ||W||, Frobenius norm
+  int64_t stored_bytes = 0;                 // packed values + positions, or the dense bytes
+  double relative_error = 0;                // ||W - mask * W|| / ||W||, Frobenius norm
+  std::optional<OutputError> output_error;  // of a calibrated layer
+};
+
+// How masks and weights were calibrated.
+struct CalibrationReport {
+  std::string method;  // as --method names it
+  std::string data;    // file name only
+  std::string data_sha256;
+  int64_t windows = 0;
+  int64_t tokens = 0;  // of them, without padding
+  double seconds = 0;
 };
 
 // One forward pass of the masked dense model beside the packed one, on the same random batch.
@@ -68,8 +85,9 @@ struct Report {
   FileReport input;
   std::optional<FileReport> output;  // none in a dry run
   std::vector<LayerReport> layers;
-  std::optional<ProbeReport> probe;      // none in a dry run
-  std::vector<TrainingRun> training;     // none without --train
+  std::optional<ProbeReport> probe;              // none in a dry run
+  std::optional<CalibrationReport> calibration;  // none without --calibrate
+  std::vector<TrainingRun> training;             // none without --train
   std::optional<Evaluation> evaluation;  // of the dense, the masked and the packed model, in this order
   std::vector<std::string> warnings;
   std::vector<std::pair<std::string, double>> seconds;  // by stage, in order

@@ -45,6 +45,9 @@ struct SquadExample {
 // "max_length", "stride", "pad_token_id" (decimal numbers), "vocabulary_sha256", "source" and "source_sha256"
 // (of the JSON file).
 //
+// Of plain text each passage is an example without labels and answers, with an empty question that no window
+// holds.
+//
 // read() checks all of it: dtypes and shapes, every id >= 0, every length, every offset (inside its context,
 // begin <= end, on the boundaries of UTF-8 code points; -1 only in pairs), the order of examples, at least
 // one window each, labels inside their windows and on context tokens, ids without duplicates. Memory beyond

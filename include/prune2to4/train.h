@@ -62,6 +62,8 @@ struct TrainOptions {
 // divergence (Hinton et al., 2015), with the padding's logits left out, so that neither depends on how much a
 // batch is padded.
 //
+// Data without labels is learned from teachers alone: distill_weight must be 1.
+//
 // Throws Error: kUsage for a checkpoint of another run or a recipe that this model cannot follow, kData for
 // data without labels or beyond the model, kModel when forward fails, kDevice when memory ends, kDiverged
 // when the loss stays non-finite, and Interrupted after a signal, when the checkpoint is written.

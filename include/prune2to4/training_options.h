@@ -12,10 +12,10 @@ namespace prune2to4 {
 
 // What `finetune` and `prune --train` have in common.
 struct TrainingOptions {
-  std::string data;                                   // tokenized file with labels; empty: no training
+  std::string data;                                   // tokenized file; empty: no training
   std::string recipe;                                 // file; empty: the embedded one for the model's size
   std::vector<std::function<void(Recipe&)>> changes;  // that flags make to it
-  std::vector<std::string> teachers;                  // archives; `prune`: the dense model itself when empty
+  std::vector<std::string> teachers;                  // archives, or "self"; `prune`: that when empty
   std::string teacher_cache;
   bool control = false;          // also train the dense model, for the same budget and by the same teacher
   std::string checkpoint;        // empty: beside the output

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 
+#include "prune2to4/calibrate_layers.h"
 #include "prune2to4/error.h"
 
 namespace prune2to4 {
@@ -66,6 +67,25 @@ void add_evaluation(CLI::App& command, PruneOptions& options, CLI::Option* dry_r
       ->excludes(dry_run);
 }
 
+void add_calibration(CLI::App& command, PruneOptions& options, CLI::Option* dry_run) {
+  auto* calibrate =
+      command.add_option("--calibrate", options.calibrate,
+                         "Tokenized text, with labels or without: prune for what the layers see on it");
+  from_environment(calibrate)->type_name("FILE")->group("Calibration")->excludes(dry_run);
+  std::vector<std::string> names;
+  for (const auto& [name, method] : kCalibrationMethods) names.push_back(name);
+  add_choice(
+      command, "--method", options.method, names,
+      "weight-norm, wanda, sparsegpt or reconstruction [reconstruction with --calibrate, else weight-norm]")
+      ->group("Calibration");
+  from_environment(
+      command.add_option("--windows", options.windows, "Calibrate on N windows of the file at most [1024]"))
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->group("Calibration")
+      ->needs(calibrate);
+}
+
 }  // namespace
 
 void setup_prune(CLI::App& app, PruneOptions& options) {
@@ -92,6 +112,7 @@ void setup_prune(CLI::App& app, PruneOptions& options) {
                        "Where the models are compared and evaluated: auto, cpu or cuda[:N] [auto]")
           ->type_name("NAME"));
   add_evaluation(*command, options, dry_run);
+  add_calibration(*command, options, dry_run);
   add_training_options(*command, options.training);
   command->get_option("--train")->excludes(dry_run);
   from_environment(
@@ -104,6 +125,7 @@ void setup_prune(CLI::App& app, PruneOptions& options) {
   add_output_options(*command, options.results);
   command->footer(std::string("Examples:\n  prune2to4 prune bert.pt\n  prune2to4 prune bert.pt --config "
                               "configs/ffn_only.json --output sparse.pt\n"
+                              "  prune2to4 prune bert.pt --calibrate text.safetensors\n"
                               "  prune2to4 prune bert.pt --dry-run --format json | jq .totals\n\n") +
                   kExitStatuses);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 
+#include "commands/calibration.h"
 #include "commands/clock.h"
+#include "commands/compare_packed.h"
 #include "commands/evaluation_data.h"
 #include "commands/model_files.h"
 #include "commands/stages.h"
@@ -12,7 +13,6 @@
 #include "prune2to4/error.h"
 #include "prune2to4/layer_config.h"
 #include "prune2to4/log.h"
-#include "prune2to4/probe.h"
 #include "prune2to4/prune_layers.h"
 #include "prune2to4/report.h"
 #include "prune2to4/settings.h"
@@ -57,36 +57,6 @@ void note_separated(const InlinedModel& model, Report& report) {
   }
 }
 
-Probe probe_masked(const InlinedModel& model, at::Device device, uint64_t seed) {
-  return make_probe(model.rewrite({}, device), model.linears().front().weight.size(-1), device, seed);
-}
-
-// The packed model computes what the masked one does, up to the rounding of another summation order.
-void check_difference(const OutputDifference& difference, at::ScalarType dtype) {
-  const double tolerance = (dtype == at::kFloat ? 1e-3 : 5e-2) * std::max(1.0, difference.largest_value);
-  if (difference.largest_difference <= tolerance) return;
-  throw Error(ExitStatus::kModel, "compare",
-              "the packed model's outputs differ from the masked dense model's by " +
-                  format_number(difference.largest_difference) + "; nothing was written. Please report this");
-}
-
-ProbeReport compare(const torch::jit::Module& sparse, const Probe& probe, at::Device device, uint64_t seed) {
-  ProbeReport report;
-  report.batch = probe.batch;
-  report.sequence = probe.sequence;
-  report.device = device.str();
-  report.reason = probe.failure;
-  if (!probe.failure.empty()) return report;
-  const std::vector<at::Tensor> outputs = run_probe(sparse, probe, seed);
-  const OutputDifference difference = compare_outputs(probe.outputs, outputs);
-  check_difference(difference, outputs.front().scalar_type());
-  report.ran = true;
-  report.dtype = dtype_name(outputs.front().scalar_type());
-  report.largest_logit = difference.largest_value;
-  report.largest_logit_difference = difference.largest_difference;
-  return report;
-}
-
 // The weights that are held under masks, each once.
 std::vector<PrunedWeight> pruned_weights(const std::vector<LayerReport>& layers) {
   std::vector<PrunedWeight> pruned;
@@ -109,6 +79,8 @@ class PruneRun {
     if (!options.dry_run && ranks_.first()) file_.emplace(output_);
     if (options.save_settings) settings_ = updated_settings(options, output_);
     if (!options.eval.empty()) questions_.emplace(options.eval, options.eval_limit);
+    check_method(options);
+    if (!options.calibrate.empty()) calibration_.emplace(options);
     if (!options.training.data.empty()) training_.emplace(options.training, options.seed, ranks_, output_);
     report_.command = options.command;
     report_.started = utc_now();
@@ -146,9 +118,18 @@ class PruneRun {
     if (questions_) evaluate(name, model.rewrite(packed, ranks_.device));
   }
 
+  void mask_chosen(InlinedModel& model, const std::vector<LayerChoice>& choices) {
+    CalibratedWeights calibrated;
+    if (calibration_) {
+      calibrated = calibration_->run(model, choices, ranks_, report_);
+      stages_.done("calibrate");
+    }
+    report_.layers = mask_layers(model, choices, options_.allow_nonfinite, calibrated);
+  }
+
   void mask(InlinedModel& model, const std::vector<LayerChoice>& choices) {
     evaluate("dense", model);
-    report_.layers = mask_layers(model, choices, options_.allow_nonfinite);
+    mask_chosen(model, choices);
     if (const auto dtype = chosen_dtype(options_.dtype)) model.to(*dtype);
     finish_masks(model);
     stages_.done("mask");
@@ -160,14 +141,20 @@ class PruneRun {
     model.to(at::kFloat);
     const torch::jit::Module dense = model.rewrite({}).clone();
     training_->begin(dense, report_.input.sha256, /*self_teacher=*/true, options_.trust_model);
+    const bool gradual = training_->recipe().mask_policy == MaskPolicy::kGradual;
+    if (gradual && calibration_) {
+      throw Error(
+          ExitStatus::kUsage, "prune",
+          "--mask-policy gradual begins with the dense weights, and would drop what --calibrate made; "
+          "leave one of them out");
+    }
     evaluate("dense", model);
     if (options_.training.control) train_control(dense);
-    report_.layers = mask_layers(model, choices, options_.allow_nonfinite);
+    mask_chosen(model, choices);
     stages_.done("mask");
     evaluate("masked", model);
     // Gradual masks begin with the dense weights.
     torch::jit::Module target = model.rewrite({});
-    const bool gradual = training_->recipe().mask_policy == MaskPolicy::kGradual;
     torch::jit::Module module = (gradual ? dense : target).clone();
     training_->run("sparse", module, pruned_weights(report_.layers), questions(), report_);
     copy_parameters(module, target);
@@ -196,7 +183,7 @@ class PruneRun {
     stages_.done("run masked");
     Packed packed = pack_layers(model, report_.layers);
     stages_.done("pack");
-    report_.probe = compare(model.rewrite(packed, ranks_.device), probe, ranks_.device, options_.seed);
+    report_.probe = compare_packed(model.rewrite(packed, ranks_.device), probe, ranks_.device, options_.seed);
     stages_.done("run packed");
     evaluate("packed", model, packed);
     return packed;
@@ -220,6 +207,7 @@ class PruneRun {
   std::optional<AtomicFile> file_;
   std::optional<Settings> settings_;
   std::optional<EvaluationInput> questions_;
+  std::optional<Calibration> calibration_;
   std::optional<Training> training_;
   Report report_;
   Stages stages_;

@@ -28,6 +28,17 @@ int64_t parameter_count(const torch::jit::Module& module) {
   return count;
 }
 
+constexpr const char* kSelf = "self";  // --teacher
+
+// What a run begins with: a checkpoint is of the same.
+std::string identity(const std::string& model_sha256, const std::vector<PrunedWeight>& pruned,
+                     const Report& report) {
+  if (pruned.empty() || !report.calibration) return model_sha256;
+  const CalibrationReport& calibration = *report.calibration;
+  return model_sha256 + " calibrated by " + calibration.method + " on " +
+         std::to_string(calibration.windows) + " windows of " + calibration.data_sha256;
+}
+
 // As one inlined graph in fp32.
 torch::jit::Module load_teacher(const std::string& path, bool trust_model, std::string& sha) {
   std::string sha256;
@@ -81,18 +92,30 @@ void Training::begin(const torch::jit::Module& module, const std::string& module
   check_recipe(recipe_);
   log::info("recipe: " + (options_.recipe.empty() ? size : options_.recipe));
   model_sha256_ = module_sha256;
+  if (!data_.labelled()) {
+    log::info(data_.file() + " has no labels: the teacher alone shows the way");
+    recipe_.distill_weight = 1;
+  }
   for (const std::string& path : options_.teachers) {
+    if (path == kSelf) {
+      teach_by_itself(module);
+      continue;
+    }
     teachers_.push_back(load_teacher(path, trust_model, teacher_sha256_));
     teacher_name_ += (teacher_name_.empty() ? "" : ", ") + fs::path(path).filename().string();
   }
   if (teachers_.empty() && self_teacher && (recipe_.distill_weight > 0 || recipe_.hidden_weight > 0)) {
-    teachers_.push_back(module.clone());
-    teacher_name_ = "the dense model itself";
-    teacher_sha256_ = module_sha256;
+    teach_by_itself(module);
   }
   // A pruned model that learns from a teacher has too little room to overfit: on held-out articles MiniLM
   // lost 2 F1 with 0.1, and 1 with 0.05.
   if (!recipe_.dropout && !teachers_.empty() && recipe_.distill_weight > 0) recipe_.dropout = 0;
+}
+
+void Training::teach_by_itself(const torch::jit::Module& module) {
+  teachers_.push_back(module.clone());
+  teacher_name_ += std::string(teacher_name_.empty() ? "" : ", ") + "the dense model itself";
+  teacher_sha256_ += model_sha256_;
 }
 
 fs::path Training::checkpoint_of(const std::string& name) const {
@@ -116,7 +139,7 @@ void Training::run(const std::string& name, torch::jit::Module& module,
   options.deterministic = options_.deterministic;
   options.max_nan_steps = options_.max_nan_steps;
   options.checkpoint = {checkpoint_of(name), options_.checkpoint_steps, options_.resume == "auto",
-                        model_sha256_, data_sha256_};
+                        identity(model_sha256_, pruned, report), data_sha256_};
   options.teacher_cache = options_.teacher_cache;
   options.teacher_name = teacher_name_;
   options.teacher_sha256 = teacher_sha256_;

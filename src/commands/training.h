@@ -35,7 +35,8 @@ class Training {
   Training(const TrainingOptions& options, uint64_t seed, Ranks& ranks, const std::filesystem::path& output);
 
   // Chooses the recipe by `module`'s size. `module_sha256` is that of its archive; `self_teacher`: without
-  // --teacher the module itself, as it is now, teaches.
+  // --teacher the module itself, as it is now, teaches. Data without labels is learned from the teacher
+  // alone.
   void begin(const torch::jit::Module& module, const std::string& module_sha256, bool self_teacher,
              bool trust_model);
 
@@ -48,6 +49,7 @@ class Training {
   void remove_checkpoints() const;
 
  private:
+  void teach_by_itself(const torch::jit::Module& module);
   std::filesystem::path checkpoint_of(const std::string& name) const;
 
   TrainingOptions options_;

@@ -96,10 +96,11 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
     return from_environment(
         command.add_option(name, value, description)->type_name("FILE")->group("Training"));
   };
-  add_file("--train", options.data, "Tokenized questions with labels to train on");
+  add_file("--train", options.data, "Tokenized questions to train on; with a teacher they need no labels");
   add_file("--recipe", options.recipe, "Recipe (JSON) [the one for the model's size]");
   from_environment(
-      command.add_option("--teacher", options.teachers, "Model to learn from; several: their mean"))
+      command.add_option("--teacher", options.teachers,
+                         "Model to learn from; several: their mean; self: the model as it was given"))
       ->type_name("MODEL.pt")
       ->group("Training");
   add_file("--teacher-cache", options.teacher_cache,

@@ -52,19 +52,32 @@ void check_finite(const MatrixStats& stats, const std::string& name, bool allow_
                   " NaN or infinite element(s); repair the model, or pass --allow-nonfinite");
 }
 
-// Masks one weight in place; returns the relative error.
+// Masks a contiguous weight in place; returns the relative error of the mask.
+double apply(const at::Tensor& weight, const MaskOptions& options, const CalibratedWeight* calibrated) {
+  const double before = matrix_stats(matrix_view(weight)).squared_norm;
+  apply_mask(weight.mutable_data_ptr(), weight.element_size(),
+             calibrated != nullptr ? calibrated->mask : weight_norm_mask(weight, options));
+  const double after = matrix_stats(matrix_view(weight)).squared_norm;
+  if (calibrated != nullptr) weight.copy_(calibrated->weight);
+  return before > 0 ? std::sqrt(std::max(0.0, 1 - after / before)) : 0;
+}
+
+// Masks one weight of the model; returns the relative error of the mask.
 double mask_weight(InlinedModel& model, size_t linear, const MaskOptions& options, bool own_memory,
-                   bool allow_nonfinite) {
+                   bool allow_nonfinite, const CalibratedWeight* calibrated) {
   const LinearLayer& layer = model.linears()[linear];
   at::Tensor weight = layer.weight.detach();
   const bool in_place = own_memory && weight.is_contiguous();
   if (!in_place) weight = weight.clone(at::MemoryFormat::Contiguous);
-  const MatrixStats before = matrix_stats(matrix_view(weight));
-  check_finite(before, layer.name, allow_nonfinite);
-  apply_mask(weight.mutable_data_ptr(), weight.element_size(), weight_norm_mask(weight, options));
+  check_finite(matrix_stats(matrix_view(weight)), layer.name, allow_nonfinite);
+  const double error = apply(weight, options, calibrated);
   if (!in_place) model.set_weight(linear, weight.set_requires_grad(layer.weight.requires_grad()));
-  const double after = matrix_stats(matrix_view(weight)).squared_norm;
-  return before.squared_norm > 0 ? std::sqrt(std::max(0.0, 1 - after / before.squared_norm)) : 0;
+  return error;
+}
+
+const CalibratedWeight* find(const CalibratedWeights& weights, const std::string& name) {
+  const auto found = weights.find(name);
+  return found == weights.end() ? nullptr : &found->second;
 }
 
 // Why a masked weight is not packed; empty: it is 2:4.
@@ -80,8 +93,17 @@ std::string packing_obstacle(const LinearLayer& layer) {
 
 }  // namespace
 
+bool can_mask(const LinearLayer& layer) { return maskable(layer.weight) && !layer.read_elsewhere; }
+
+at::Tensor masked_weight(const LinearLayer& layer, const MaskOptions& options,
+                         const CalibratedWeight* calibrated) {
+  const at::Tensor weight = layer.weight.detach().clone(at::MemoryFormat::Contiguous);
+  apply(weight, options, calibrated);
+  return weight;
+}
+
 std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<LayerChoice>& choices,
-                                     bool allow_nonfinite) {
+                                     bool allow_nonfinite, const CalibratedWeights& calibrated) {
   Progress progress("masking", static_cast<int64_t>(choices.size()));
   std::vector<LayerReport> reports(choices.size());
   for (size_t i = 0; i < choices.size(); ++i) {
@@ -91,7 +113,7 @@ std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<Laye
     report.name = choices[i].name;
     report.rule = choices[i].rule;
     if (!choices[i].selected) continue;
-    if (!maskable(model.linears()[i].weight) || model.linears()[i].read_elsewhere) {
+    if (!can_mask(model.linears()[i])) {
       report.reason = model.linears()[i].obstacle;
       continue;
     }
@@ -101,8 +123,11 @@ std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<Laye
     if (first != i) {
       report.shares_with = reports[first].name;
       report.relative_error = reports[first].relative_error;
+      report.output_error = reports[first].output_error;
     } else {
-      report.relative_error = mask_weight(model, i, choices[i].mask, together, allow_nonfinite);
+      const CalibratedWeight* weight = find(calibrated, report.name);
+      report.relative_error = mask_weight(model, i, choices[i].mask, together, allow_nonfinite, weight);
+      if (weight != nullptr) report.output_error = OutputError{weight->weight_norm_error, weight->error};
     }
   }
   progress.finish();

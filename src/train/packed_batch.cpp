@@ -107,8 +107,9 @@ PackedBatch pack_batch(const TokenizedSquad& data, const std::vector<int64_t>& w
                        const PackedShape& shape) {
   std::vector<PackedRow> rows;
   for (const int64_t window : windows) {
-    rows.push_back(
-        {data.input_ids(window), data.token_type_ids(window), data.start(window), data.end(window)});
+    rows.push_back({data.input_ids(window), data.token_type_ids(window),
+                    data.labelled() ? data.start(window) : kNoLabel,
+                    data.labelled() ? data.end(window) : kNoLabel});
   }
   return pack_rows(rows, data.pad_token_id(), shape);
 }

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,8 @@ struct PackedShape {
   int64_t token_step = 1;  // T is a multiple of it
   double weight = 1;       // of each real sequence
 };
+// Beyond every width: the loss leaves it out.
+constexpr int32_t kNoLabel = std::numeric_limits<int32_t>::max();
 // One sequence of a batch.
 struct PackedRow {
   std::span<const int32_t> ids;

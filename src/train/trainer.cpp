@@ -37,11 +37,14 @@ int64_t peak_bytes(at::Device device) {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
-void check_data(const TokenizedSquad& data, const torch::jit::Module& module) {
-  if (!data.labelled()) {
+void check_data(const TokenizedSquad& data, const torch::jit::Module& module, const TrainOptions& options) {
+  const bool taught = !options.teachers.empty() && options.recipe.distill_weight == 1;
+  if (!data.labelled() && !taught) {
     throw Error(
         ExitStatus::kData, "data",
-        data.file() + " has no labels to learn from (tensors \"start\" and \"end\"); tokenize training data");
+        data.file() +
+            " has no labels to learn from (tensors \"start\" and \"end\"); tokenize training data, or "
+            "let a teacher show the way with --teacher");
   }
   if (data.windows() == 0) throw Error(ExitStatus::kData, "data", data.file() + " has no windows");
   const TextLimits limits = text_limits(module);
@@ -61,7 +64,7 @@ Trainer::Trainer(torch::jit::Module& module, const std::vector<PrunedWeight>& pr
       precision_(choose_precision(options.recipe, options.device)),
       schedule_(make_schedule(options.recipe, data.windows())),
       model_(module, pruned, options.device) {
-  check_data(data, module);
+  check_data(data, module, options);
   if (options.device.is_cuda()) cuda_backend().set_device(options.device);
   const Recipe& recipe = options_.recipe;
   network_options_ = {options.device, precision_, {}};

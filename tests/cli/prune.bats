@@ -40,6 +40,90 @@ load common
   expect_files . model.pt list.json
 }
 
+# Windows of tests/data/tiny_squad, with labels, and of a few lines of text, without.
+calibration_files() {
+  local tiny=$repository/tests/data/tiny_squad
+  "$python" "$repository/scripts/tokenize_squad.py" --quiet "$tiny/dev.json" dev.safetensors --tokenizer "$tiny"
+  jq -r '.data[].paragraphs[].context' "$tiny/train.json" >text.txt
+  "$python" "$repository/scripts/tokenize_squad.py" --quiet text.txt text.safetensors --tokenizer "$tiny"
+  rm text.txt
+}
+
+@test "calibrated on text alone, a model keeps more of its F1 than under weight-norm masks" {
+  calibration_files
+  local method
+  for method in weight-norm wanda sparsegpt reconstruction; do
+    prune2to4 prune model.pt --calibrate text.safetensors --method $method --windows 200 --eval dev.safetensors \
+      --output $method.pt --quiet --format json >$method.json
+    jq -e --arg method $method '.calibration | .method == $method and .data == "text.safetensors" and .windows > 0
+      and .tokens > .windows and .seconds > 0' $method.json
+    jq -e '.totals | .packed == 12 and .zeros * 2 >= .elements' $method.json
+    jq -e 'all(.layers[] | select(.outcome == "packed"); .output_error.chosen > 0)' $method.json
+  done
+  jq -e 'all(.layers[] | select(.outcome == "packed"); .output_error | .chosen == .weight_norm)' weight-norm.json
+  jq -e 'all(.layers[] | select(.outcome == "packed"); .output_error | .chosen < .weight_norm)' reconstruction.json
+  jq -es '[.[].evaluation.models[] | select(.name == "masked").f1] | .[1] > .[0]' weight-norm.json reconstruction.json
+  grep -q "^## Calibration" reconstruction.report.md
+  grep -q "<h2>Calibration</h2>" reconstruction.report.html
+  prune2to4 prune model.pt --calibrate text.safetensors --windows 200 --quiet >/dev/null
+  jq -es '.[0].calibration.method == "reconstruction" and (map([.layers[].output_error]) | .[0] == .[1])' \
+    model.2to4.report.json reconstruction.json
+}
+
+@test "a layer config decides what is calibrated" {
+  calibration_files
+  echo '{"version": 1, "layers": [{"match": "*layer.0*"}, {"regex": ".*\\.query\\.weight", "skip": true}]}' >layers.json
+  prune2to4 prune model.pt --config layers.json --calibrate dev.safetensors --format json --quiet >report.json
+  jq -e '.totals.packed == 5 and ([.layers[] | select(.output_error)] | length) == 5' report.json
+  echo '{"version": 1, "layers": [{"match": "*layer.0*", "ties": "torch"}]}' >layers.json
+  expect 2 "[calibration]" "ties" -- prune2to4 prune model.pt --config layers.json --calibrate dev.safetensors
+}
+
+@test "a fine-tuning without labels begins with calibrated weights and learns from the dense model" {
+  calibration_files
+  export OMP_NUM_THREADS=1 CUDA_VISIBLE_DEVICES=
+  prune2to4 prune model.pt --calibrate text.safetensors --train text.safetensors --teacher self --epochs 1 \
+    --max-steps 20 --eval dev.safetensors --quiet --format json >report.json
+  jq -e '.totals | .packed == 12 and .zeros * 2 >= .elements' report.json
+  jq -e '.training[0] | (.teacher | startswith("the dense model itself")) and .recipe.distill_weight == "1"
+    and all(.points[]; .label_loss == 0 and .loss == .distill_loss)' report.json
+  jq -e '[.evaluation.models[].name] == ["dense", "masked", "fine-tuned", "packed"]' report.json
+  jq -e '.calibration.method == "reconstruction"' report.json
+}
+
+@test "a checkpoint of another calibration is refused" {
+  calibration_files
+  export OMP_NUM_THREADS=1 CUDA_VISIBLE_DEVICES=
+  local -a run=(prune model.pt --calibrate dev.safetensors --train dev.safetensors --epochs 400
+    --max-steps 2000 --checkpoint-steps 1)
+  prune2to4 "${run[@]}" --quiet >stopped.log 2>&1 3>&- &
+  local pid=$! i
+  for ((i = 0; i < 600; ++i)); do
+    [[ -e model.2to4.checkpoint.safetensors.previous ]] && break
+    sleep 0.05
+  done
+  kill $pid
+  wait $pid || true
+  expect 2 "[checkpoint]" "calibrated by wanda on" -- prune2to4 "${run[@]}" --method wanda --resume auto
+  expect 0 "resumed at step" -- prune2to4 "${run[@]/2000/20}" --resume auto
+}
+
+@test "calibration that cannot be is refused" {
+  calibration_files
+  expect 2 "--method wanda" "--calibrate" -- prune2to4 prune model.pt --method wanda
+  expect 2 "--method" -- prune2to4 prune model.pt --calibrate dev.safetensors --method magic
+  expect 2 "--calibrate" -- prune2to4 prune model.pt --windows 5
+  expect 2 "--windows" -- prune2to4 prune model.pt --calibrate dev.safetensors --windows 0
+  expect 2 "--calibrate" -- prune2to4 prune model.pt --calibrate dev.safetensors --dry-run
+  expect 2 "--mask-policy gradual" -- prune2to4 prune model.pt --calibrate dev.safetensors --train dev.safetensors \
+    --mask-policy gradual
+  expect 5 "nowhere.safetensors" -- prune2to4 prune model.pt --calibrate nowhere.safetensors
+  head -c 1000 dev.safetensors >cut.safetensors
+  expect 3 "[data] cut.safetensors" -- prune2to4 prune model.pt --calibrate cut.safetensors
+  expect 0 "12 of 13" -- prune2to4 prune model.pt --method weight-norm
+  expect_files . model.pt {cut,dev,text}.safetensors model.2to4.{pt,report.html,report.json,report.md}
+}
+
 @test "the layer config chooses, skips and names its rule" {
   cat >layers.json <<'END'
 {"version": 1, "defaults": {"norm": 1},

@@ -68,6 +68,26 @@ CATCH_TEST_CASE("the loss is the recipe's mixture of labels and teacher") {
   }
 }
 
+CATCH_TEST_CASE("data without labels is learned from a teacher alone, and from nothing else") {
+  SquadFile file = marked_squad_file(40);
+  std::erase_if(file.tensors,
+                [](const RawTensor& each) { return each.name == "start" || each.name == "end"; });
+  const TokenizedSquad data = read_squad(file);
+  CATCH_REQUIRE(!data.labelled());
+  const TrainingRun run = trained(options_of(10, 1), data);
+  CATCH_CHECK(run.points.front().distill_loss > 0.001);
+  CATCH_CHECK(run.points.back().distill_loss < 0.3 * run.points.front().distill_loss);
+  CATCH_CHECK(run.points.back().loss == run.points.back().distill_loss);
+  CATCH_CHECK(run.points.back().label_loss == 0);
+  // The same bits as with labels that have no weight.
+  CATCH_CHECK(run.points.back().distill_loss ==
+              trained(options_of(10, 1), marked_squad(40)).points.back().distill_loss);
+  CATCH_CHECK_THROWS_WITH(trained(options_of(1, 0.9), data), Catch::Contains("no labels"));
+  TrainOptions untaught = options_of(1, 1);
+  untaught.teachers.clear();
+  CATCH_CHECK_THROWS_WITH(trained(untaught, data), Catch::Contains("--teacher"));
+}
+
 CATCH_TEST_CASE("without a weight a teacher is left alone") {
   const TrainingRun run = trained(options_of(1, 0), marked_squad(20));
   CATCH_CHECK(run.teacher.empty());

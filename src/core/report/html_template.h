@@ -95,7 +95,9 @@ svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 {{#warnings}}<li>{{text}}</li>
 {{/warnings}}</ul>
 </section>
-{{/has_warnings}}{{#training}}<h2>Training</h2>
+{{/has_warnings}}{{#has_calibration}}<h2>Calibration</h2>
+<p>{{calibration}}</p>
+{{/has_calibration}}{{#training}}<h2>Training</h2>
 {{#runs}}<p>{{sentence}}</p>
 {{#recipe}}<p class="muted">{{recipe}}</p>
 {{/recipe}}{{/runs}}<div class="wide">
@@ -120,11 +122,14 @@ svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 <h2>Layers</h2>
 <div class="wide"><table>
 <thead><tr><th>Layer</th><th class="n">Shape</th><th>Type</th><th>Result</th><th class="n">Zeros</th>
-<th class="n">Dense</th><th class="n">Stored</th><th class="n">Rel. error</th><th>Rule, and why not packed</th></tr></thead>
+<th class="n">Dense</th><th class="n">Stored</th><th class="n">Rel. error</th>
+{{#has_calibration}}<th class="n">Output error</th><th class="n">By weight norm</th>
+{{/has_calibration}}<th>Rule, and why not packed</th></tr></thead>
 <tbody>
 {{#layers}}<tr><td class="mono name">{{name}}</td><td class="n">{{shape}}</td><td>{{dtype}}</td><td>{{outcome}}</td>
 <td class="n">{{zeros}}</td><td class="n">{{dense}}</td><td class="n">{{stored}}</td><td class="n">{{error}}</td>
-<td class="rule">{{rule}}</td></tr>
+{{#has_calibration}}<td class="n">{{output_error}}</td><td class="n">{{weight_norm_error}}</td>
+{{/has_calibration}}<td class="rule">{{rule}}</td></tr>
 {{/layers}}</tbody></table></div>
 {{/has_layers}}<h2>Files</h2>
 <div class="wide"><table>

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/printable.h"
+#include "core/report/calibration_section.h"
 #include "core/report/evaluation_chart.h"
 #include "core/report/html_template.h"
 #include "core/report/layer_chart.h"
@@ -42,6 +43,8 @@ data layers_data(const Report& report) {
                     {"dense", format_bytes(layer.dense_bytes)},
                     {"stored", format_bytes(layer.stored_bytes)},
                     {"error", error_of(layer)},
+                    {"output_error", output_error_of(layer)},
+                    {"weight_norm_error", weight_norm_error_of(layer)},
                     {"rule", rule_of(layer)}});
   }
   return list;
@@ -116,6 +119,8 @@ std::string report_html(const Report& report) {
   // An absent key leaves its section out.
   if (const auto detail = outcome_detail(report); !detail.empty()) view.set("detail", detail);
   if (const auto probe = probe_sentence(report); !probe.empty()) view.set("probe", printable(probe));
+  view.set("has_calibration", report.calibration.has_value());
+  view.set("calibration", printable(calibration_sentence(report)));
   if (!report.training.empty()) view.set("training", training_data(report.training));
   if (report.evaluation) view.set("evaluation", evaluation_data(*report.evaluation));
   Fields timing;

@@ -18,6 +18,11 @@ Json mask_json(const std::optional<MaskOptions>& mask) {
           {"ties", ties_name(mask->ties)}};
 }
 
+Json output_error_json(const std::optional<OutputError>& error) {
+  if (!error) return {};
+  return {{"weight_norm", error->weight_norm}, {"chosen", error->chosen}};
+}
+
 Json layer_json(const LayerReport& layer) {
   return {{"name", layer.name},
           {"shape", {layer.rows, layer.cols}},
@@ -32,7 +37,14 @@ Json layer_json(const LayerReport& layer) {
           {"negative_zeros", layer.negative_zeros},
           {"dense_bytes", layer.dense_bytes},
           {"stored_bytes", layer.stored_bytes},
-          {"relative_error", layer.relative_error}};
+          {"relative_error", layer.relative_error},
+          {"output_error", output_error_json(layer.output_error)}};
+}
+
+Json calibration_json(const CalibrationReport& calibration) {
+  return {{"method", calibration.method},      {"data", calibration.data},
+          {"sha256", calibration.data_sha256}, {"windows", calibration.windows},
+          {"tokens", calibration.tokens},      {"seconds", calibration.seconds}};
 }
 
 Json totals_json(const Report& report) {
@@ -80,6 +92,7 @@ std::string report_json(const Report& report) {
                     {"output", report.output ? file_json(*report.output) : Json()},
                     {"totals", totals_json(report)},
                     {"probe", report.probe ? probe_json(*report.probe) : Json()},
+                    {"calibration", report.calibration ? calibration_json(*report.calibration) : Json()},
                     {"training", training_array(report.training)},
                     {"evaluation", report.evaluation ? evaluation_object(*report.evaluation) : Json()},
                     {"warnings", report.warnings},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/printable.h"
+#include "core/report/calibration_section.h"
 #include "core/report/evaluation_chart.h"
 #include "core/report/evaluation_section.h"
 #include "core/report/training_section.h"
@@ -46,6 +47,9 @@ std::string report_markdown(const Report& report) {
   }
   if (!report.warnings.empty()) text += section("Warnings");
   for (const auto& warning : report.warnings) text += "- " + escape_markdown(warning) + "\n";
+  if (report.calibration) {
+    text += section("Calibration") + escape_markdown(calibration_sentence(report)) + "\n";
+  }
   if (!report.training.empty()) {
     text += section("Training") + training_section(report.training, Format::kMarkdown);
   }

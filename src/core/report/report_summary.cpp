@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/printable.h"
+#include "core/report/calibration_section.h"
 #include "core/report/evaluation_section.h"
 #include "core/report/training_section.h"
 #include "core/report/view.h"
@@ -26,14 +27,18 @@ Table raw_layer_table(const Report& report) {
                {"relative_error"},
                {"rule"},
                {"reason"},
-               {"shares_with"}},
+               {"shares_with"},
+               {"output_error"},
+               {"weight_norm_output_error"}},
               {}};
   for (const auto& layer : report.layers) {
     table.rows.push_back({layer.name, std::to_string(layer.rows), std::to_string(layer.cols), layer.dtype,
                           outcome_name(layer.outcome), std::to_string(layer.zeros),
                           std::to_string(layer.negative_zeros), std::to_string(layer.dense_bytes),
                           std::to_string(layer.stored_bytes), raw(layer.relative_error), layer.rule,
-                          layer.reason, layer.shares_with});
+                          layer.reason, layer.shares_with,
+                          layer.output_error ? raw(layer.output_error->chosen) : "",
+                          layer.output_error ? raw(layer.output_error->weight_norm) : ""});
   }
   return table;
 }
@@ -53,6 +58,7 @@ std::string summary(const Report& report, Format format) {
   std::string text = plain(outcome_title(report) + "." + (detail.empty() ? "" : " " + detail)) + "\n";
   if (!is_finetune(report)) text += layers_and_totals(report, format);
   if (const auto probe = probe_sentence(report); !probe.empty()) text += "\n" + plain(probe) + "\n";
+  if (report.calibration) text += "\n" + plain(calibration_sentence(report)) + "\n";
   if (!report.training.empty()) text += "\n" + training_section(report.training, format);
   if (report.evaluation) text += "\n" + evaluation_section(*report.evaluation, format);
   return text;
@@ -69,13 +75,20 @@ Table layer_table(const Report& report, Format format) {
                {"zeros", true},
                {"dense", true},
                {"stored", true},
-               {"rel. error", true},
-               {"rule"}},
+               {"rel. error", true}},
               {}};
+  if (report.calibration) {
+    table.columns.push_back({"output error", true});
+    table.columns.push_back({"by weight norm", true});
+  }
+  table.columns.push_back({"rule"});
   for (const auto& layer : report.layers) {
     table.rows.push_back({layer.name, shape_of(layer), layer.dtype, outcome_name(layer.outcome),
                           zeros_of(layer), format_bytes(layer.dense_bytes), format_bytes(layer.stored_bytes),
-                          error_of(layer), rule_of(layer)});
+                          error_of(layer)});
+    auto& row = table.rows.back();
+    if (report.calibration) row.insert(row.end(), {output_error_of(layer), weight_norm_error_of(layer)});
+    row.push_back(rule_of(layer));
   }
   return table;
 }

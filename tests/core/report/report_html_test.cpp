@@ -42,6 +42,14 @@ CATCH_TEST_CASE("names of a hostile model are shown, not run") {
   CATCH_CHECK(count(html, "</code>") == 1);
 }
 
+CATCH_TEST_CASE("the page tells of a calibration where there was one, and shows the layers' errors") {
+  const std::string html = report_html(calibrated_report());
+  CATCH_CHECK_THAT(html, Contains("<h2>Calibration</h2>\n<p>Calibrated by reconstruction on 1,024 windows") &&
+                             Contains("<th class=\"n\">Output error</th>") &&
+                             Contains("<td class=\"n\">0.125</td><td class=\"n\">0.5</td>"));
+  CATCH_CHECK_THAT(report_html(sample_report()), !Contains("Calibration") && !Contains("Output error"));
+}
+
 CATCH_TEST_CASE("sections without content are left out") {
   const std::string html = report_html(Report{});
   for (const char* absent :

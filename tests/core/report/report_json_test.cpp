@@ -77,6 +77,20 @@ CATCH_TEST_CASE("the JSON holds raw numbers and names") {
   CATCH_CHECK(document["timing"][1] == json({{"stage", "prune"}, {"seconds", 1.25}}));
 }
 
+CATCH_TEST_CASE("a calibrated run has its data and each layer's output errors") {
+  const json document = document_of(calibrated_report());
+  CATCH_CHECK_NOTHROW(check_schema(document));
+  CATCH_CHECK(document["calibration"] == json({{"method", "reconstruction"},
+                                               {"data", "text.safetensors"},
+                                               {"sha256", std::string(64, 'c')},
+                                               {"windows", 1024},
+                                               {"tokens", 204800},
+                                               {"seconds", 12.5}}));
+  CATCH_CHECK(document["layers"][0]["output_error"] == json({{"weight_norm", 0.5}, {"chosen", 0.125}}));
+  CATCH_CHECK(document["layers"][2]["output_error"].is_null());
+  CATCH_CHECK(document_of(sample_report())["calibration"].is_null());
+}
+
 CATCH_TEST_CASE("NaN and infinity are null") {
   Report report = sample_report();
   report.layers[0].relative_error = std::nan("");

@@ -35,6 +35,12 @@ CATCH_TEST_CASE("Markdown shows the scores as a sentence, a table and bars") {
   CATCH_CHECK_THAT(report_markdown(sample_report()), !Contains("Evaluation"));
 }
 
+CATCH_TEST_CASE("Markdown tells of a calibration where there was one") {
+  CATCH_CHECK_THAT(report_markdown(calibrated_report()),
+                   Contains("\n## Calibration\n\nCalibrated by reconstruction on 1,024 windows"));
+  CATCH_CHECK_THAT(report_markdown(sample_report()), !Contains("Calibration"));
+}
+
 CATCH_TEST_CASE("names of a hostile model stay text in Markdown") {
   const std::string text = report_markdown(hostile_report());
   CATCH_CHECK_THAT(text, Contains("\\<script\\>alert(1)\\</script\\>") && Contains("a\\|b\\`c\\`?\\[2J"));

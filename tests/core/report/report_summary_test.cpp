@@ -51,11 +51,13 @@ CATCH_TEST_CASE("CSV holds raw numbers, one layer a line") {
   CATCH_CHECK(
       report_summary(sample_report(), Format::kCsv) ==
       "layer,rows,cols,dtype,outcome,zeros,negative_zeros,dense_bytes,stored_bytes,relative_error,rule,"
-      "reason,shares_with\n"
-      "bert.layer.0.weight,8,16,float32,packed,64,0,512,272,0.25,\"/layers/0 match \"\"bert.*\"\"\",,\n"
+      "reason,shares_with,output_error,weight_norm_output_error\n"
+      "bert.layer.0.weight,8,16,float32,packed,64,0,512,272,0.25,\"/layers/0 match \"\"bert.*\"\"\",,,,\n"
       "bert.layer.1.weight,8,16,float32,masked,64,0,512,512,0.25,\"/layers/0 match \"\"bert.*\"\"\",a "
-      "group has 3 non-zero elements,\n"
-      "qa_outputs.weight,8,16,float32,dense,0,0,512,512,0,no rule,,\n");
+      "group has 3 non-zero elements,,,\n"
+      "qa_outputs.weight,8,16,float32,dense,0,0,512,512,0,no rule,,,,\n");
+  CATCH_CHECK_THAT(report_summary(calibrated_report(), Format::kCsv),
+                   Contains("\"\"bert.*\"\"\",,,0.125,0.5\n"));
 }
 
 CATCH_TEST_CASE("the summary ends with the scores when there are any") {
@@ -63,6 +65,20 @@ CATCH_TEST_CASE("the summary ends with the scores when there are any") {
       report_summary(scored_report(), Format::kText),
       Contains("\n\nF1 74.66 (dense), ") && EndsWith("\npacked  35.02  25.03  50.0 s         80.0\n"));
   CATCH_CHECK_THAT(report_summary(sample_report(), Format::kText), !Contains("F1"));
+}
+
+CATCH_TEST_CASE(
+    "a calibrated run says on what, and shows each layer's output error beside the weight norm's") {
+  for (const Format format : {Format::kText, Format::kMarkdown}) {
+    const std::string text = report_summary(calibrated_report(), format);
+    CATCH_CHECK_THAT(text,
+                     Contains("Calibrated by reconstruction on 1,024 windows (204,800 tokens) of ") &&
+                         Contains(" in 12.5 s; a layer's outputs there are off by 18.8% on average, with "
+                                  "weight-norm masks alone by 37.5%."));
+    CATCH_CHECK_THAT(text, Contains("output error") && Contains("by weight norm") && Contains("0.125"));
+    CATCH_CHECK_THAT(report_summary(sample_report(), format),
+                     !Contains("Calibrated") && !Contains("output error"));
+  }
 }
 
 CATCH_TEST_CASE("the comparison speaks of tokens or of rows") {

@@ -93,6 +93,16 @@ inline Report finetune_report() {
   return report;
 }
 
+// As `prune --calibrate` gives it.
+inline Report calibrated_report() {
+  Report report = sample_report();
+  report.calibration =
+      CalibrationReport{"reconstruction", "text.safetensors", std::string(64, 'c'), 1024, 204800, 12.5};
+  report.layers[0].output_error = OutputError{0.5, 0.125};
+  report.layers[1].output_error = OutputError{0.25, 0.25};
+  return report;
+}
+
 inline Report dry_report() {
   Report report = sample_report();
   report.dry_run = true;

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prune2to4/input_capture.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "calibration/linear_observer.h"
+#include "prune2to4/batches.h"
+#include "prune2to4/interrupt.h"
+#include "prune2to4/progress.h"
+#include "prune2to4/runner.h"
+
+namespace prune2to4 {
+namespace {
+
+constexpr int64_t kRows = 4096;  // of an input that become fp32 at once
+
+using Batches = std::vector<std::vector<int64_t>>;
+
+// Longest first, each batch of much the same length.
+Batches plan(const TokenizedSquad& data, std::vector<int64_t> windows, int64_t tokens) {
+  std::stable_sort(windows.begin(), windows.end(),
+                   [&](int64_t a, int64_t b) { return data.length(a) > data.length(b); });
+  Batches batches;
+  for (const int64_t window : windows) {
+    const bool full =
+        !batches.empty() &&
+        (static_cast<int64_t>(batches.back().size()) + 1) * data.length(batches.back().front()) > tokens;
+    if (batches.empty() || full) batches.emplace_back();
+    batches.back().push_back(window);
+  }
+  return batches;
+}
+
+// Of a batch [rows, length]: which of its tokens count.
+struct RealTokens {
+  int64_t rows = 0;
+  int64_t length = 0;
+  at::Tensor places;  // int64, on the device: among rows * length; undefined: all
+};
+
+// An input's features [tokens, in] without padding. What has no row for each token is taken whole.
+at::Tensor real_rows(const at::Tensor& input, const RealTokens& real) {
+  const at::Tensor flat = input.reshape({-1, input.size(-1)});
+  const bool by_token = flat.size(0) == real.rows * real.length &&
+                        (input.dim() == 2 || (input.size(0) == real.rows && input.size(1) == real.length));
+  return by_token && real.places.defined() ? flat.index_select(0, real.places) : flat;
+}
+
+void add(const at::Tensor& rows, InputMoments& moments) {
+  for (int64_t first = 0; first < rows.size(0); first += kRows) {
+    const at::Tensor part = rows.narrow(0, first, std::min(kRows, rows.size(0) - first)).to(at::kFloat);
+    moments.products.addmm_(part.t(), part);
+    moments.sums.add_(part.sum(0));
+  }
+  moments.tokens += rows.size(0);
+}
+
+// One run of the capture.
+class Capture {
+ public:
+  Capture(const torch::jit::Module& model, at::Device device, const std::vector<std::string>& weights,
+          const TokenizedSquad& data, const std::vector<int64_t>& windows, const CaptureOptions& options)
+      : device_(device),
+        data_(data),
+        batches_(plan(data, windows, options.batch_tokens)),
+        limit_(options.moment_bytes),
+        runner_("calibration", model, device, {.engine = false}) {
+    const TextLimits& limits = runner_.limits();
+    data.check_fits(limits.vocabulary, limits.segments, limits.positions);
+    if (runner_.fixed_length() > 0) data.check_fits(0, 0, runner_.fixed_length());
+    for (const auto& named : model.named_parameters()) {
+      if (std::find(weights.begin(), weights.end(), named.name) == weights.end()) continue;
+      names_.emplace(named.value.unsafeGetTensorImpl(), named.name);
+    }
+    learn_inputs();
+  }
+
+  void run(const std::function<void(const CapturedInput&)>& use) {
+    const std::vector<size_t> passes = plan_passes();
+    Progress progress("calibrate", static_cast<int64_t>(batches_.size() * (passes.size() - 1)));
+    for (size_t i = 0; i + 1 < passes.size(); ++i) {
+      accumulate(passes[i], passes[i + 1], progress);
+      for (size_t input = passes[i]; input < passes[i + 1]; ++input) {
+        throw_if_interrupted();
+        use(inputs_[input]);
+        inputs_[input].moments = {};
+      }
+    }
+    progress.finish();
+  }
+
+ private:
+  using Key = const at::TensorImpl*;
+
+  // Which weights read the same tensor in every call, from the shortest window alone.
+  void learn_inputs() {
+    std::vector<at::Tensor> alive;  // so that no two inputs have one address
+    std::vector<Key> order;
+    std::map<Key, std::vector<Key>> reads;
+    std::map<Key, int64_t> widths;
+    run_batch({batches_.back().back()}, [&](const at::Tensor& input, Key weight) {
+      alive.push_back(input);
+      if (!reads.contains(weight)) order.push_back(weight);
+      reads[weight].push_back(input.unsafeGetTensorImpl());
+      widths[weight] = input.size(-1);
+    });
+    std::map<std::vector<Key>, size_t> known;
+    for (const Key weight : order) {
+      const auto [input, added] = known.emplace(reads.at(weight), inputs_.size());
+      if (added) {
+        inputs_.emplace_back();
+        widths_.push_back(widths.at(weight));
+        leaders_.emplace(weight, input->second);
+      }
+      inputs_[input->second].weights.push_back(names_.at(weight));
+    }
+  }
+
+  int64_t bytes_of(size_t input) const {
+    return (widths_[input] + 1) * widths_[input] * static_cast<int64_t>(sizeof(float));
+  }
+
+  // First input of each pass, and the end.
+  std::vector<size_t> plan_passes() const {
+    std::vector<size_t> passes{0};
+    int64_t bytes = 0;
+    for (size_t input = 0; input < inputs_.size(); ++input) {
+      if (bytes > 0 && bytes + bytes_of(input) > limit_) {
+        passes.push_back(input);
+        bytes = 0;
+      }
+      bytes += bytes_of(input);
+    }
+    passes.push_back(inputs_.size());
+    return passes;
+  }
+
+  void accumulate(size_t first, size_t last, Progress& progress) {
+    const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
+    for (size_t input = first; input < last; ++input) {
+      inputs_[input].moments = {at::zeros({widths_[input], widths_[input]}, options),
+                                at::zeros({widths_[input]}, options)};
+    }
+    for (const auto& batch : batches_) {
+      throw_if_interrupted();
+      run_batch(batch, [&](const at::Tensor& input, Key weight) {
+        const auto found = leaders_.find(weight);
+        if (found == leaders_.end() || found->second < first || found->second >= last) return;
+        add(real_rows(input, real_), inputs_[found->second].moments);
+      });
+      progress.advance("windows");
+    }
+  }
+
+  void run_batch(const std::vector<int64_t>& windows,
+                 const std::function<void(const at::Tensor&, Key)>& see) {
+    const auto count = static_cast<int64_t>(windows.size());
+    const int64_t most = runner_.fixed_batch() > 0 ? runner_.fixed_batch() : count;
+    for (int64_t first = 0; first < count; first += most) {
+      const auto part = std::span(windows).subspan(static_cast<size_t>(first),
+                                                   static_cast<size_t>(std::min(most, count - first)));
+      const int64_t length =
+          runner_.fixed_length() > 0 ? runner_.fixed_length() : data_.length(windows.front());
+      const TextBatch batch = fill_batch(data_, part, most, length);
+      real_ = real_tokens(batch, static_cast<int64_t>(part.size()));
+      const LinearObserver observer([&](const at::Tensor& input, const at::Tensor& weight) {
+        const Key key = weight.unsafeGetTensorImpl();
+        if (names_.contains(key)) see(input, key);
+      });
+      runner_.run(batch);
+      observer.rethrow();
+    }
+  }
+
+  // Rows beyond `count` repeat the first one.
+  RealTokens real_tokens(const TextBatch& batch, int64_t count) const {
+    RealTokens real{batch.input_ids.size(0), batch.input_ids.size(1), {}};
+    const at::Tensor places = batch.attention_mask.narrow(0, 0, count).flatten().nonzero().flatten();
+    if (places.size(0) < real.rows * real.length) real.places = places.to(device_);
+    return real;
+  }
+
+  at::Device device_;
+  const TokenizedSquad& data_;
+  Batches batches_;
+  int64_t limit_;
+  Runner runner_;
+  std::unordered_map<Key, std::string> names_;  // of the weights looked for
+  std::vector<CapturedInput> inputs_;
+  std::vector<int64_t> widths_;              // of each input
+  std::unordered_map<Key, size_t> leaders_;  // the weight whose calls accumulate an input
+  RealTokens real_;                          // of the batch that runs
+};
+
+}  // namespace
+
+std::vector<int64_t> spread_windows(int64_t windows, int64_t count) {
+  std::vector<int64_t> chosen;
+  const int64_t some = std::min(windows, count);
+  for (int64_t i = 0; i < some; ++i) chosen.push_back(i * windows / some);
+  return chosen;
+}
+
+void capture_inputs(const torch::jit::Module& model, at::Device device,
+                    const std::vector<std::string>& weights, const TokenizedSquad& data,
+                    const std::vector<int64_t>& windows, const CaptureOptions& options,
+                    const std::function<void(const CapturedInput&)>& use) {
+  Capture(model, device, weights, data, windows, options).run(use);
+}
+
+}  // namespace prune2to4
