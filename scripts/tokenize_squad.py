@@ -1,15 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts SQuAD questions into windows of token ids, for `prune2to4 eval` and fine-tuning; or plain text, for
-`prune --calibrate` and distillation.
+"""Cuts SQuAD questions, or plain text, into windows of token ids for prune2to4.
 
-    tokenize_squad.py IN.json[.gz] OUT.safetensors --tokenizer FOLDER
-    tokenize_squad.py IN.txt[.gz] OUT.safetensors --tokenizer FOLDER
+    tokenize_squad.py IN.json[.gz]|IN.txt[.gz] OUT.safetensors --tokenizer FOLDER
 
 IN is SQuAD 1.1 or 2.0, or text with a passage a line; FOLDER holds a Hugging Face fast tokenizer (tokenizer.json). A
-window is the question and as much of its context as fits, of text the passage alone, without labels;
-include/prune2to4/tokenized_squad.h describes the file. Exit status: 0 written, 2 wrong arguments, 3 the data, 5
-reading or writing files.
+window is the question and as much of its context as fits, of text the passage alone, without labels. Exit status: 0
+written, 2 wrong arguments, 3 the data, 5 reading or writing files. include/prune2to4/tokenized_squad.h has the format.
 """
 
 import argparse

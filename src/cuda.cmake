@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# The libraries that are loaded where there is a GPU; src/CMakeLists.txt includes this.
+
+# What needs LibTorch's CUDA part; the tool loads it when a GPU is used.
+if(TARGET prune2to4::torch_cuda)
+  include(Prune2to4Cuda)
+  add_library(prune2to4_cuda SHARED
+    cuda/backend.cpp
+    cuda/capture.cpp
+    cuda/nccl_comm.cpp)
+  prune2to4_target(prune2to4_cuda)
+  target_link_libraries(prune2to4_cuda PRIVATE prune2to4::torch_cuda)
+  set_target_properties(prune2to4_cuda PROPERTIES
+    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON BUILD_RPATH "$ORIGIN"
+    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+  if(PRUNE2TO4_HAVE_KERNELS)
+    add_library(prune2to4_kernels OBJECT
+      cuda/kernels/adamw.cu
+      cuda/kernels/column_sum.cu
+      cuda/kernels/dropout_add_norm.cu
+      cuda/kernels/dropout_add_norm_backward.cu
+      cuda/kernels/masked_norm.cu
+      cuda/kernels/sum_norm.cu)
+    set_source_files_properties(cuda/kernels/adamw.cu PROPERTIES COMPILE_OPTIONS
+      "--prec-div=false;--prec-sqrt=false")
+    set_target_properties(prune2to4_kernels PROPERTIES CUDA_STANDARD 17)  # CMake 3.25 has no flag for 20
+    target_include_directories(prune2to4_kernels PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_compile_options(prune2to4_kernels PRIVATE
+      -Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-fvisibility=hidden
+      $<$<BOOL:${PRUNE2TO4_WERROR}>:--Werror=all-warnings>)
+    target_sources(prune2to4_cuda PRIVATE cuda/fused.cpp cuda/optimizer_kernels.cpp $<TARGET_OBJECTS:prune2to4_kernels>)
+    set_target_properties(prune2to4_cuda PROPERTIES LINKER_LANGUAGE CXX CUDA_RUNTIME_LIBRARY None)
+  endif()
+  if(PRUNE2TO4_HAVE_KERNELS AND PRUNE2TO4_CUTLASS_INCLUDE_DIR)
+    # The 2:4 products of a GPU; the operator library loads it when it first needs it.
+    add_library(prune2to4_gemm OBJECT
+      ops/cuda/gemm/bfloat16_bias.cu
+      ops/cuda/gemm/bfloat16_gelu.cu
+      ops/cuda/gemm/compress.cu
+      ops/cuda/gemm/half_bias.cu
+      ops/cuda/gemm/half_gelu.cu)
+    set_target_properties(prune2to4_gemm PROPERTIES CUDA_STANDARD 17 CUDA_ARCHITECTURES 90a-real)
+    target_include_directories(prune2to4_gemm PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_include_directories(prune2to4_gemm SYSTEM PRIVATE
+      "${PRUNE2TO4_CUTLASS_INCLUDE_DIR}" "${PRUNE2TO4_CUTLASS_INCLUDE_DIR}/../tools/util/include")
+    target_compile_options(prune2to4_gemm PRIVATE --expt-relaxed-constexpr
+      -Xcompiler=-Wall,-Wextra,-fvisibility=hidden $<$<BOOL:${PRUNE2TO4_WERROR}>:--Werror=all-warnings>)
+    add_library(prune2to4_ops_cuda SHARED ops/cuda/cutlass_backend.cpp $<TARGET_OBJECTS:prune2to4_gemm>)
+    prune2to4_target(prune2to4_ops_cuda)
+    target_link_libraries(prune2to4_ops_cuda PRIVATE prune2to4::torch_cuda)
+    target_compile_definitions(prune2to4_ops_cuda PRIVATE PRUNE2TO4_VERSION="${PROJECT_VERSION}")
+    set_target_properties(prune2to4_ops_cuda PROPERTIES
+      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON BUILD_RPATH "$ORIGIN"
+      LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}" LINKER_LANGUAGE CXX CUDA_RUNTIME_LIBRARY None)
+  endif()
+  if(NOT PRUNE2TO4_HAVE_KERNELS)
+    target_sources(prune2to4_cuda PRIVATE cuda/no_kernels.cpp)
+  endif()
+else()
+  message(STATUS "No CUDA backend: ${Prune2to4Torch_CUDA_MISSING} not found")
+endif()
