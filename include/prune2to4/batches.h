@@ -16,8 +16,11 @@ struct BatchLimits {
   int64_t windows = 0;  // 0: any number
 };
 
-// Windows [0, count) by descending length, cut into batches of much the same length each: padding is rare,
-// and the batch that needs most memory comes first.
+// The windows by descending length, cut into batches of much the same length each: padding is rare, and the
+// batch that needs most memory comes first.
+std::vector<std::vector<int64_t>> plan_batches(const TokenizedSquad& data, std::vector<int64_t> windows,
+                                               const BatchLimits& limits);
+// Of windows [0, count).
 std::vector<std::vector<int64_t>> plan_batches(const TokenizedSquad& data, int64_t count,
                                                const BatchLimits& limits);
 

@@ -17,11 +17,6 @@ using CalibratedWeights = std::map<std::string, CalibratedWeight>;  // by name
 // Whether mask_layers() masks the weight when it is chosen.
 bool can_mask(const LinearLayer& layer);
 
-// What mask_layers() makes of the weight, as a tensor of its own: the calibrated weight in the layer's dtype,
-// or without one (null) the weight-norm mask's. Precondition: can_mask().
-at::Tensor masked_weight(const LinearLayer& layer, const MaskOptions& options,
-                         const CalibratedWeight* calibrated);
-
 // Puts zeros into the chosen weights, in the model's own memory. A weight that shares memory with a tensor
 // that is not pruned the same way gets memory of its own first, as PyTorch's parametrization would give it.
 // A weight that forward also reads elsewhere stays as it is, and its report says so. A weight in `calibrated`

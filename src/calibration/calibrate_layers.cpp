@@ -5,7 +5,7 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/isfinite.h>
 
-#include <algorithm>
+#include <set>
 
 #include "prune2to4/input_capture.h"
 #include "prune2to4/tensor_mask.h"
@@ -21,8 +21,10 @@ bool finite(const at::Tensor& tensor) { return at::isfinite(tensor).all().item<b
 CalibratedWeight weight_norm(const LinearLayer& layer, const at::Tensor& weight, const MaskOptions& mask,
                              const InputMoments& moments) {
   CalibratedWeight result;
-  result.weight = masked_weight(layer, mask, nullptr).to(at::kFloat);
-  result.mask = weight_norm_mask(layer.weight.detach().contiguous(), mask);
+  const at::Tensor masked = layer.weight.detach().clone(at::MemoryFormat::Contiguous);
+  result.mask = weight_norm_mask(masked, mask);
+  apply_mask(masked.mutable_data_ptr(), masked.element_size(), result.mask);
+  result.weight = masked.to(at::kFloat);
   result.error = output_error(weight, result.weight.to(weight.device()), moments);
   result.weight_norm_error = result.error;
   return result;
@@ -61,7 +63,9 @@ CalibratedLayers calibrate_layers(const InlinedModel& model, const std::vector<L
   result.windows = static_cast<int64_t>(windows.size());
   for (const int64_t window : windows) result.tokens += data.length(window);
 
+  std::set<std::string> seen;
   const auto calibrate = [&](const std::string& name, const InputMoments& moments) {
+    seen.insert(name);
     const size_t index = chosen.at(name);
     const LinearLayer& layer = model.linears()[index];
     const at::Tensor weight = layer.weight.detach().to(options.device);
@@ -86,10 +90,7 @@ CalibratedLayers calibrate_layers(const InlinedModel& model, const std::vector<L
                    for (const std::string& name : input.weights) calibrate(name, input.moments);
                  });
   for (const std::string& name : names) {
-    const bool told = std::any_of(
-        result.warnings.begin(), result.warnings.end(),
-        [&](const std::string& each) { return each.find("'" + name + "'") != std::string::npos; });
-    if (result.weights.contains(name) || told) continue;
+    if (seen.contains(name)) continue;
     result.warnings.push_back("'" + name +
                               "' is not calibrated: forward did not call it; the weight norm masks it");
   }

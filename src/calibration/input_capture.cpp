@@ -19,23 +19,6 @@ namespace {
 
 constexpr int64_t kRows = 4096;  // of an input that become fp32 at once
 
-using Batches = std::vector<std::vector<int64_t>>;
-
-// Longest first, each batch of much the same length.
-Batches plan(const TokenizedSquad& data, std::vector<int64_t> windows, int64_t tokens) {
-  std::stable_sort(windows.begin(), windows.end(),
-                   [&](int64_t a, int64_t b) { return data.length(a) > data.length(b); });
-  Batches batches;
-  for (const int64_t window : windows) {
-    const bool full =
-        !batches.empty() &&
-        (static_cast<int64_t>(batches.back().size()) + 1) * data.length(batches.back().front()) > tokens;
-    if (batches.empty() || full) batches.emplace_back();
-    batches.back().push_back(window);
-  }
-  return batches;
-}
-
 // Of a batch [rows, length]: which of its tokens count.
 struct RealTokens {
   int64_t rows = 0;
@@ -67,7 +50,7 @@ class Capture {
           const TokenizedSquad& data, const std::vector<int64_t>& windows, const CaptureOptions& options)
       : device_(device),
         data_(data),
-        batches_(plan(data, windows, options.batch_tokens)),
+        batches_(plan_batches(data, windows, {.tokens = options.batch_tokens})),
         limit_(options.moment_bytes),
         runner_("calibration", model, device, {.engine = false}) {
     const TextLimits& limits = runner_.limits();
@@ -187,7 +170,7 @@ class Capture {
 
   at::Device device_;
   const TokenizedSquad& data_;
-  Batches batches_;
+  std::vector<std::vector<int64_t>> batches_;
   int64_t limit_;
   Runner runner_;
   std::unordered_map<Key, std::string> names_;  // of the weights looked for

@@ -52,16 +52,6 @@ void check_finite(const MatrixStats& stats, const std::string& name, bool allow_
                   " NaN or infinite element(s); repair the model, or pass --allow-nonfinite");
 }
 
-// Masks a contiguous weight in place; returns the relative error of the mask.
-double apply(const at::Tensor& weight, const MaskOptions& options, const CalibratedWeight* calibrated) {
-  const double before = matrix_stats(matrix_view(weight)).squared_norm;
-  apply_mask(weight.mutable_data_ptr(), weight.element_size(),
-             calibrated != nullptr ? calibrated->mask : weight_norm_mask(weight, options));
-  const double after = matrix_stats(matrix_view(weight)).squared_norm;
-  if (calibrated != nullptr) weight.copy_(calibrated->weight);
-  return before > 0 ? std::sqrt(std::max(0.0, 1 - after / before)) : 0;
-}
-
 // Masks one weight of the model; returns the relative error of the mask.
 double mask_weight(InlinedModel& model, size_t linear, const MaskOptions& options, bool own_memory,
                    bool allow_nonfinite, const CalibratedWeight* calibrated) {
@@ -69,10 +59,14 @@ double mask_weight(InlinedModel& model, size_t linear, const MaskOptions& option
   at::Tensor weight = layer.weight.detach();
   const bool in_place = own_memory && weight.is_contiguous();
   if (!in_place) weight = weight.clone(at::MemoryFormat::Contiguous);
-  check_finite(matrix_stats(matrix_view(weight)), layer.name, allow_nonfinite);
-  const double error = apply(weight, options, calibrated);
+  const MatrixStats before = matrix_stats(matrix_view(weight));
+  check_finite(before, layer.name, allow_nonfinite);
+  apply_mask(weight.mutable_data_ptr(), weight.element_size(),
+             calibrated != nullptr ? calibrated->mask : weight_norm_mask(weight, options));
+  const double after = matrix_stats(matrix_view(weight)).squared_norm;
+  if (calibrated != nullptr) weight.copy_(calibrated->weight);
   if (!in_place) model.set_weight(linear, weight.set_requires_grad(layer.weight.requires_grad()));
-  return error;
+  return before.squared_norm > 0 ? std::sqrt(std::max(0.0, 1 - after / before.squared_norm)) : 0;
 }
 
 const CalibratedWeight* find(const CalibratedWeights& weights, const std::string& name) {
@@ -94,13 +88,6 @@ std::string packing_obstacle(const LinearLayer& layer) {
 }  // namespace
 
 bool can_mask(const LinearLayer& layer) { return maskable(layer.weight) && !layer.read_elsewhere; }
-
-at::Tensor masked_weight(const LinearLayer& layer, const MaskOptions& options,
-                         const CalibratedWeight* calibrated) {
-  const at::Tensor weight = layer.weight.detach().clone(at::MemoryFormat::Contiguous);
-  apply(weight, options, calibrated);
-  return weight;
-}
 
 std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<LayerChoice>& choices,
                                      bool allow_nonfinite, const CalibratedWeights& calibrated) {

@@ -6,17 +6,16 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace prune2to4 {
 
-std::vector<std::vector<int64_t>> plan_batches(const TokenizedSquad& data, int64_t count,
+std::vector<std::vector<int64_t>> plan_batches(const TokenizedSquad& data, std::vector<int64_t> windows,
                                                const BatchLimits& limits) {
-  std::vector<int64_t> order(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
+  std::stable_sort(windows.begin(), windows.end(),
                    [&](int64_t a, int64_t b) { return data.length(a) > data.length(b); });
   std::vector<std::vector<int64_t>> batches;
-  for (const int64_t window : order) {
+  for (const int64_t window : windows) {
     // The first window of a batch is its longest.
     const auto full = [&](const std::vector<int64_t>& batch) {
       const auto size = static_cast<int64_t>(batch.size());
@@ -27,6 +26,13 @@ std::vector<std::vector<int64_t>> plan_batches(const TokenizedSquad& data, int64
     batches.back().push_back(window);
   }
   return batches;
+}
+
+std::vector<std::vector<int64_t>> plan_batches(const TokenizedSquad& data, int64_t count,
+                                               const BatchLimits& limits) {
+  std::vector<int64_t> windows(static_cast<size_t>(count));
+  std::iota(windows.begin(), windows.end(), 0);
+  return plan_batches(data, std::move(windows), limits);
 }
 
 TextBatch fill_batch(const TokenizedSquad& data, std::span<const int64_t> windows, int64_t rows,

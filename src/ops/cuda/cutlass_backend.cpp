@@ -6,7 +6,6 @@
 #include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
-
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
