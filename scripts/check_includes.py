@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks that the parts of src/ include one another in one direction only, and that libraries stay where they belong.
 
-The order is core < sparse < ops < model < dist < runtime < eval, bench, calibration < train < commands, cuda < main.
+The order is core < sparse < ops < model < dist < runtime < eval, bench, calibration < sensitivity, train < commands, cuda < main.
 A part includes public headers (include/prune2to4/*.h) of its own or an earlier part, and the headers in its own
 folder; nobody else's. A public header belongs to the part whose folder holds the .cpp of the same name, or to what
 HEADER_PARTS says.
@@ -20,11 +20,12 @@ import tempfile
 from dataclasses import dataclass, field
 
 RANKS = {"core": 0, "sparse": 1, "ops": 2, "model": 3, "dist": 4, "runtime": 5, "eval": 6, "bench": 6, "calibration": 6,
-         "train": 7, "commands": 8, "cuda": 8, "main": 9}
+         "sensitivity": 7, "train": 7, "commands": 8, "cuda": 8, "main": 9}
 # Public headers without a .cpp of their name, or with several; and two that sparse implements, but whose plain data
 # (options, sizes of the packed form) core reads and writes.
 HEADER_PARTS = {"api": "core", "error": "core", "mask": "core", "packed_matrix": "core", "model": "model",
                 "commands": "commands", "train": "train", "training_options": "core", "comm": "dist", "cuda_backend": "dist",
+                "sensitivity": "sensitivity",
                 "bench": "bench", "calibration": "sparse", "gate": "core", "layer_kernel": "core",
                 "training_report": "core"}
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}

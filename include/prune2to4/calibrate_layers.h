@@ -24,7 +24,10 @@ struct CalibrateOptions {
   std::optional<CalibrationMethod> method = CalibrationMethod::kReconstruction;  // none: the weight norm
   int64_t windows = 1024;  // at most, spread evenly over the data
   at::Device device = at::kCPU;
-  Comm* comm = nullptr;  // every rank gets rank 0's weights; nullptr: one process
+  // Each layer for what the layers before it give when they are pruned, not for what the dense model gives.
+  bool sequential = false;
+  bool correct_bias = false;  // also CalibratedWeight::bias_change, where a layer has a bias of its own
+  Comm* comm = nullptr;       // every rank gets rank 0's weights; nullptr: one process
 };
 
 struct CalibratedLayers {
@@ -37,6 +40,7 @@ struct CalibratedLayers {
 // Masks and weights of the chosen layers for what the dense model's layers see on the data's windows; the
 // model stays as it is. One layer's moments are used, then given back (CaptureOptions::moment_bytes). A layer
 // that sees nothing, or NaN or infinity, is left out: mask_layers() then masks it by the weight norm.
+// `sequential` runs the windows through the dense and a second, pruned copy of the model for every input.
 // Throws what capture_inputs() and calibrate_weight() throw.
 CalibratedLayers calibrate_layers(const InlinedModel& model, const std::vector<LayerChoice>& choices,
                                   const TokenizedSquad& data, const CalibrateOptions& options);

@@ -16,6 +16,11 @@ struct InputMoments {
   at::Tensor products;  // fp32 [in, in]: sum of x x^T
   at::Tensor sums;      // fp32 [in]: sum of x
   int64_t tokens = 0;
+  // Where the layers before are pruned already, d the input that the dense model has in the place of x;
+  // undefined: x is the dense model's own.
+  at::Tensor cross;           // fp32 [in, in]: sum of d x^T
+  at::Tensor dense_products;  // fp32 [in, in]: sum of d d^T
+  at::Tensor dense_sums;      // fp32 [in]: sum of d
 };
 
 // kWanda: in each group the smallest |w| * sqrt(mean of x^2) go, the others stay as they are (Sun, Liu, Bair,
@@ -24,7 +29,8 @@ struct InputMoments {
 // Alistarh:
 //   SparseGPT, 2023; github.com/IST-DASLab/sparsegpt).
 // kReconstruction: weights and mask together by ADMM, then the least squares of the kept weights by conjugate
-//   gradients (Meng, Behdin, Wang, Mazumder: ALPS, 2024).
+//   gradients (Meng, Behdin, Wang, Mazumder: ALPS, 2024). With cross moments it fits W' x to W d; the other
+//   two fit it to W x, as their authors do.
 enum class CalibrationMethod { kWanda, kSparseGpt, kReconstruction };
 
 // Wanda reads neither number.
@@ -41,11 +47,18 @@ struct CalibratedWeight {
   // output_error() of this weight and of the weight-norm mask on the original weight.
   double error = 0;
   double weight_norm_error = 0;
+  std::string bias_name;           // the parameter that bias_change is for; empty: no bias is changed
+  at::Tensor bias_change;          // fp32 [out]: added to the bias
   std::vector<std::string> notes;  // dead inputs, constant inputs, singular moments: what had to be handled
 };
 
-// |(W - W') X|_F / |W X|_F on the inputs seen, bias apart; 0 when W gives only zeros. Both are [out, in].
+// |W D - W' X|_F / |W D|_F on the inputs seen, D = X without cross moments, bias apart; 0 when W D is zero.
+// Both are [out, in].
 double output_error(const at::Tensor& weight, const at::Tensor& pruned, const InputMoments& moments);
+
+// The mean of W d - W' x: what the bias would have to make good. fp32 [out] on the weight's device.
+at::Tensor mean_output_change(const at::Tensor& weight, const at::Tensor& pruned,
+                              const InputMoments& moments);
 
 // `weight` is [out, in] of a floating type on any device, `moments` on the same device. Blocks of `mask` are
 // (1, M); the last ones may be cut off by the edge, as in weight_norm_mask(). Equal scores: the lower index

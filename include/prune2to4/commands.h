@@ -34,6 +34,10 @@ struct PruneOptions {
   std::string calibrate;        // tokenized file: masks and weights for what the layers see; empty: no
   std::string method;           // of kCalibrationMethods; empty: the best that the data allow
   int64_t windows = 1024;       // of `calibrate`, at most
+  bool sequential = false;      // calibrate layer after layer, from the pruned layers' outputs
+  bool correct_bias = false;    // add the mean of what calibrated layers lose to their biases
+  bool sensitivity = false;     // prune one layer at a time, and report what it costs
+  int64_t skip_worst = 0;       // keep so many layers dense that cost most; implies `sensitivity`
   TrainingOptions training;     // under the masks
   bool save_settings = false;   // write prune2to4.json, which `eval` without a model reads
   bool dry_run = false;         // list layers, shapes and bytes; write nothing

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +40,28 @@ struct Questions {
   int64_t windows = 0;   // of those examples
 };
 Questions choose_questions(const TokenizedSquad& data, int64_t limit);
+
+// What a runner gave for one of the batches: logits of [rows, length], whose rows beyond the batch's windows
+// repeat the first one.
+struct BatchLogits {
+  size_t runner = 0;  // which of them
+  size_t batch = 0;
+  SpanLogits logits;
+  double seconds = 0;
+};
+
+// Runs every batch of windows (plan_batches) through every runner, all on one kind of device. On the CPU each
+// thread has a batch of its own, so that logits do not depend on the number of threads. `use` is called once
+// at a time, in any order. Throws what evaluate() throws of data, runners and signals.
+void run_batches(const std::vector<Runner*>& runners, const TokenizedSquad& data,
+                 const std::vector<std::vector<int64_t>>& batches,
+                 const std::function<void(const BatchLogits&)>& use);
+
+// Hands the logits of a batch, a row a window, to the search.
+void add_logits(SpanSearch& spans, std::span<const int64_t> windows, const SpanLogits& logits);
+
+// Texts, scores and their mean, once `answers.spans` has seen every window.
+void score_answers(const Questions& questions, ModelAnswers& answers);
 
 // Every batch goes through every runner, all on one kind of device; with several ranks each takes its share
 // of the batches. On the CPU each thread has a batch of its own, so that answers do not depend on the number

@@ -37,4 +37,13 @@ void capture_inputs(const torch::jit::Module& model, at::Device device,
                     const std::vector<int64_t>& windows, const CaptureOptions& options,
                     const std::function<void(const CapturedInput&)>& use);
 
+// The same for one input after the other, from the activations of `pruned`: the same model, in which `use`
+// has put pruned weights (set_parameter) in the place of those whose inputs it had before. Each input has
+// cross moments with the same input in `model`; both models run all windows for each.
+void capture_sequentially(const torch::jit::Module& model, const torch::jit::Module& pruned,
+                          at::Device device, const std::vector<std::string>& weights,
+                          const TokenizedSquad& data, const std::vector<int64_t>& windows,
+                          const CaptureOptions& options,
+                          const std::function<void(const CapturedInput&)>& use);
+
 }  // namespace prune2to4

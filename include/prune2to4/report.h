@@ -53,6 +53,30 @@ struct CalibrationReport {
   int64_t windows = 0;
   int64_t tokens = 0;  // of them, without padding
   double seconds = 0;
+  int64_t peak_bytes = 0;                    // of the process, until the calibration was done
+  std::optional<int64_t> device_peak_bytes;  // of GPU memory during it; none on a CPU
+  bool sequential = false;                   // --sequential
+  bool correct_bias = false;                 // --correct-bias
+};
+
+// What pruning one layer alone costs, all others dense: the logits l' that it makes of the dense model's l.
+struct LayerCost {
+  std::string name;          // of the weight; of a shared one the first layer's
+  double logit_error = 0;    // |l' - l| / |l| over all real tokens, start and end logits together
+  double divergence = 0;     // nats: mean over windows of the KL divergence of start and end, halved
+  std::optional<double> f1;  // per cent; none when no questions were asked
+  bool skipped = false;      // kept dense by --skip-worst
+};
+
+// How --sensitivity was measured, and what it found.
+struct SensitivityReport {
+  std::string method;  // as --method names it
+  std::string data;    // file name only
+  std::string data_sha256;
+  int64_t windows = 0;
+  std::optional<double> dense_f1;  // per cent; none when no questions were asked
+  std::vector<LayerCost> layers;   // the worst first: by F1 where there is one, then by divergence
+  double seconds = 0;
 };
 
 // One forward pass of the masked dense model beside the packed one, on the same random batch.
@@ -87,6 +111,7 @@ struct Report {
   std::vector<LayerReport> layers;
   std::optional<ProbeReport> probe;              // none in a dry run
   std::optional<CalibrationReport> calibration;  // none without --calibrate
+  std::optional<SensitivityReport> sensitivity;  // none without --sensitivity
   std::vector<TrainingRun> training;             // none without --train
   std::optional<Evaluation> evaluation;  // of the dense, the masked and the packed model, in this order
   std::vector<std::string> warnings;

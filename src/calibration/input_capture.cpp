@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <map>
@@ -11,6 +12,7 @@
 #include "calibration/linear_observer.h"
 #include "prune2to4/batches.h"
 #include "prune2to4/interrupt.h"
+#include "prune2to4/module_parameters.h"
 #include "prune2to4/progress.h"
 #include "prune2to4/runner.h"
 
@@ -43,6 +45,19 @@ void add(const at::Tensor& rows, InputMoments& moments) {
   moments.tokens += rows.size(0);
 }
 
+// Of the same tokens in the dense model and in the one whose earlier layers are pruned.
+void add_pair(const at::Tensor& dense_rows, const at::Tensor& rows, InputMoments& moments) {
+  for (int64_t first = 0; first < rows.size(0); first += kRows) {
+    const int64_t count = std::min(kRows, rows.size(0) - first);
+    const at::Tensor dense = dense_rows.narrow(0, first, count).to(at::kFloat);
+    const at::Tensor part = rows.narrow(0, first, count).to(at::kFloat);
+    moments.cross.addmm_(dense.t(), part);
+    moments.dense_products.addmm_(dense.t(), dense);
+    moments.dense_sums.add_(dense.sum(0));
+  }
+  add(rows, moments);
+}
+
 // One run of the capture.
 class Capture {
  public:
@@ -61,6 +76,24 @@ class Capture {
       names_.emplace(named.value.unsafeGetTensorImpl(), named.name);
     }
     learn_inputs();
+  }
+
+  void run_sequentially(const torch::jit::Module& pruned,
+                        const std::function<void(const CapturedInput&)>& use) {
+    Runner runner("calibration", pruned, device_, {.engine = false});
+    Progress progress("calibrate", static_cast<int64_t>(batches_.size() * inputs_.size()));
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      clear_moments(i);
+      CapturedInput& input = inputs_[i];
+      input.moments.cross = at::zeros_like(input.moments.products);
+      input.moments.dense_products = at::zeros_like(input.moments.products);
+      input.moments.dense_sums = at::zeros_like(input.moments.sums);
+      accumulate_pair(i, runner, parameter_named(pruned, input.weights.front()), progress);
+      throw_if_interrupted();
+      use(input);
+      input.moments = {};
+    }
+    progress.finish();
   }
 
   void run(const std::function<void(const CapturedInput&)>& use) {
@@ -86,7 +119,8 @@ class Capture {
     std::vector<Key> order;
     std::map<Key, std::vector<Key>> reads;
     std::map<Key, int64_t> widths;
-    run_batch({batches_.back().back()}, [&](const at::Tensor& input, Key weight) {
+    run_batch(runner_, {batches_.back().back()}, [&](const at::Tensor& input, Key weight) {
+      if (!names_.contains(weight)) return;
       alive.push_back(input);
       if (!reads.contains(weight)) order.push_back(weight);
       reads[weight].push_back(input.unsafeGetTensorImpl());
@@ -123,15 +157,37 @@ class Capture {
     return passes;
   }
 
-  void accumulate(size_t first, size_t last, Progress& progress) {
+  void clear_moments(size_t input) {
     const auto options = at::TensorOptions().dtype(at::kFloat).device(device_);
-    for (size_t input = first; input < last; ++input) {
-      inputs_[input].moments = {at::zeros({widths_[input], widths_[input]}, options),
-                                at::zeros({widths_[input]}, options)};
-    }
+    InputMoments& moments = inputs_[input].moments;
+    moments = {};
+    moments.products = at::zeros({widths_[input], widths_[input]}, options);
+    moments.sums = at::zeros({widths_[input]}, options);
+  }
+
+  // `weight`: the leader of the input in the pruned model.
+  void accumulate_pair(size_t input, Runner& pruned, const at::Tensor& weight, Progress& progress) {
     for (const auto& batch : batches_) {
       throw_if_interrupted();
-      run_batch(batch, [&](const at::Tensor& input, Key weight) {
+      std::vector<at::Tensor> dense;  // by call
+      run_batch(runner_, batch, [&](const at::Tensor& seen, Key called) {
+        const auto found = leaders_.find(called);
+        if (found != leaders_.end() && found->second == input) dense.push_back(real_rows(seen, real_));
+      });
+      size_t call = 0;
+      run_batch(pruned, batch, [&](const at::Tensor& seen, Key called) {
+        if (called != weight.unsafeGetTensorImpl() || call == dense.size()) return;
+        add_pair(dense[call++], real_rows(seen, real_), inputs_[input].moments);
+      });
+      progress.advance("windows");
+    }
+  }
+
+  void accumulate(size_t first, size_t last, Progress& progress) {
+    for (size_t input = first; input < last; ++input) clear_moments(input);
+    for (const auto& batch : batches_) {
+      throw_if_interrupted();
+      run_batch(runner_, batch, [&](const at::Tensor& input, Key weight) {
         const auto found = leaders_.find(weight);
         if (found == leaders_.end() || found->second < first || found->second >= last) return;
         add(real_rows(input, real_), inputs_[found->second].moments);
@@ -140,7 +196,7 @@ class Capture {
     }
   }
 
-  void run_batch(const std::vector<int64_t>& windows,
+  void run_batch(Runner& runner, const std::vector<int64_t>& windows,
                  const std::function<void(const at::Tensor&, Key)>& see) {
     const auto count = static_cast<int64_t>(windows.size());
     const int64_t most = runner_.fixed_batch() > 0 ? runner_.fixed_batch() : count;
@@ -152,10 +208,9 @@ class Capture {
       const TextBatch batch = fill_batch(data_, part, most, length);
       real_ = real_tokens(batch, static_cast<int64_t>(part.size()));
       const LinearObserver observer([&](const at::Tensor& input, const at::Tensor& weight) {
-        const Key key = weight.unsafeGetTensorImpl();
-        if (names_.contains(key)) see(input, key);
+        see(input, weight.unsafeGetTensorImpl());
       });
-      runner_.run(batch);
+      runner.run(batch);
       observer.rethrow();
     }
   }
@@ -187,6 +242,14 @@ std::vector<int64_t> spread_windows(int64_t windows, int64_t count) {
   const int64_t some = std::min(windows, count);
   for (int64_t i = 0; i < some; ++i) chosen.push_back(i * windows / some);
   return chosen;
+}
+
+void capture_sequentially(const torch::jit::Module& model, const torch::jit::Module& pruned,
+                          at::Device device, const std::vector<std::string>& weights,
+                          const TokenizedSquad& data, const std::vector<int64_t>& windows,
+                          const CaptureOptions& options,
+                          const std::function<void(const CapturedInput&)>& use) {
+  Capture(model, device, weights, data, windows, options).run_sequentially(pruned, use);
 }
 
 void capture_inputs(const torch::jit::Module& model, at::Device device,

@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
+#include "prune2to4/cuda_backend.h"
 #include "prune2to4/error.h"
+#include "prune2to4/peak_memory.h"
 
 namespace prune2to4 {
 namespace {
@@ -21,28 +24,51 @@ std::optional<CalibrationMethod> method_named(const std::string& name) {
 }  // namespace
 
 void check_method(const PruneOptions& options) {
-  if (!options.calibrate.empty() || !method_named(options.method)) return;
-  throw Error(ExitStatus::kUsage, "prune",
-              "--method " + options.method +
-                  " needs text that the layers can see; name a tokenized file with --calibrate");
+  const bool measured = method_named(options.method).has_value();
+  if (options.calibrate.empty() && measured) {
+    throw Error(ExitStatus::kUsage, "prune",
+                "--method " + options.method +
+                    " needs text that the layers can see; name a tokenized file with --calibrate");
+  }
+  if (options.sequential && !options.method.empty() && !measured) {
+    throw Error(ExitStatus::kUsage, "prune",
+                "--sequential changes nothing for --method " + options.method +
+                    ", which looks at no inputs; leave one of them out");
+  }
 }
 
 Calibration::Calibration(const PruneOptions& options)
     : method_(options.method.empty() ? kBestMethod : options.method),
       windows_(options.windows),
+      sequential_(options.sequential),
+      correct_bias_(options.correct_bias),
       data_(TokenizedSquad::read(options.calibrate)),
       data_sha256_(sha256_of(data_.bytes())) {}
 
 CalibratedWeights Calibration::run(const InlinedModel& model, const std::vector<LayerChoice>& choices,
-                                   Ranks& ranks, Report& report) const {
+                                   bool sequential, Ranks& ranks, Report& report) const {
   const auto start = std::chrono::steady_clock::now();
-  CalibratedLayers layers = calibrate_layers(
-      model, choices, data_, {method_named(method_), windows_, ranks.device, ranks.comm.get()});
+  if (ranks.device.is_cuda()) cuda_backend().reset_peak_bytes(ranks.device);
+  CalibratedLayers layers = calibrate_layers(model, choices, data_,
+                                             {.method = method_named(method_),
+                                              .windows = windows_,
+                                              .device = ranks.device,
+                                              .sequential = sequential,
+                                              .correct_bias = correct_bias_,
+                                              .comm = ranks.comm.get()});
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-  report.calibration =
-      CalibrationReport{method_,       std::filesystem::path(data_.file()).filename().string(),
-                        data_sha256_,  layers.windows,
-                        layers.tokens, passed.count()};
+  CalibrationReport result;
+  result.method = method_;
+  result.data = std::filesystem::path(data_.file()).filename().string();
+  result.data_sha256 = data_sha256_;
+  result.windows = layers.windows;
+  result.tokens = layers.tokens;
+  result.seconds = passed.count();
+  result.peak_bytes = process_peak_bytes();
+  if (ranks.device.is_cuda()) result.device_peak_bytes = cuda_backend().peak_bytes(ranks.device);
+  result.sequential = sequential;
+  result.correct_bias = correct_bias_;
+  report.calibration = std::move(result);
   report.warnings.insert(report.warnings.end(), layers.warnings.begin(), layers.warnings.end());
   return std::move(layers.weights);
 }

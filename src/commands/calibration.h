@@ -12,7 +12,8 @@
 
 namespace prune2to4 {
 
-// Throws Error(kUsage) when --method names one that needs --calibrate, which is not given.
+// Throws Error(kUsage) when --method names one that needs --calibrate, which is not given, or one that
+// --sequential means nothing to.
 void check_method(const PruneOptions& options);
 
 // What `prune --calibrate` calibrates on. Its data is read before any work is done.
@@ -21,13 +22,19 @@ class Calibration {
   // Precondition: options.calibrate names a file.
   explicit Calibration(const PruneOptions& options);
 
-  // Tells the report of it.
-  CalibratedWeights run(const InlinedModel& model, const std::vector<LayerChoice>& choices, Ranks& ranks,
-                        Report& report) const;
+  // Tells the report of it. `sequential`: see CalibrateOptions.
+  CalibratedWeights run(const InlinedModel& model, const std::vector<LayerChoice>& choices, bool sequential,
+                        Ranks& ranks, Report& report) const;
+
+  bool sequential() const { return sequential_; }  // whether --sequential asks for it
+  const TokenizedSquad& data() const { return data_; }
+  const std::string& data_sha256() const { return data_sha256_; }
 
  private:
   std::string method_;
   int64_t windows_;
+  bool sequential_;
+  bool correct_bias_;
   TokenizedSquad data_;
   std::string data_sha256_;
 };

@@ -84,6 +84,29 @@ void add_calibration(CLI::App& command, PruneOptions& options, CLI::Option* dry_
       ->type_name("N")
       ->group("Calibration")
       ->needs(calibrate);
+  from_environment(
+      command.add_flag("--sequential", options.sequential,
+                       "Layer after layer, from what the pruned layers before give; takes much longer"))
+      ->group("Calibration")
+      ->needs(calibrate);
+  from_environment(command.add_flag("--correct-bias", options.correct_bias,
+                                    "Add the mean of what a layer loses to its bias"))
+      ->group("Calibration")
+      ->needs(calibrate);
+}
+
+void add_sensitivity(CLI::App& command, PruneOptions& options, CLI::Option* dry_run) {
+  from_environment(
+      command.add_flag("--sensitivity", options.sensitivity,
+                       "Prune one layer at a time, and report what each costs on --eval or --calibrate"))
+      ->group("Sensitivity")
+      ->excludes(dry_run);
+  from_environment(command.add_option("--skip-worst", options.skip_worst,
+                                      "Keep the N layers dense that cost most; measures --sensitivity"))
+      ->check(CLI::PositiveNumber)
+      ->type_name("N")
+      ->group("Sensitivity")
+      ->excludes(dry_run);
 }
 
 }  // namespace
@@ -113,6 +136,7 @@ void setup_prune(CLI::App& app, PruneOptions& options) {
           ->type_name("NAME"));
   add_evaluation(*command, options, dry_run);
   add_calibration(*command, options, dry_run);
+  add_sensitivity(*command, options, dry_run);
   add_training_options(*command, options.training);
   command->get_option("--train")->excludes(dry_run);
   from_environment(

@@ -7,6 +7,7 @@
 #include "commands/compare_packed.h"
 #include "commands/evaluation_data.h"
 #include "commands/model_files.h"
+#include "commands/sensitivity.h"
 #include "commands/stages.h"
 #include "commands/training.h"
 #include "prune2to4/commands.h"
@@ -73,6 +74,7 @@ class PruneRun {
       : options_(options),
         output_(choose_output(options.output, options.model, ".2to4.pt", "prune")),
         ranks_(join_ranks(options.dry_run ? "cpu" : options.device)),
+        sensitivity_(wants_sensitivity(options)),
         config_(options.config.empty() ? default_layer_config() : read_layer_config(options.config)),
         stages_(report_) {
     // Opened first, so that a place that cannot be written is known before the work is done.
@@ -118,12 +120,25 @@ class PruneRun {
     if (questions_) evaluate(name, model.rewrite(packed, ranks_.device));
   }
 
-  void mask_chosen(InlinedModel& model, const std::vector<LayerChoice>& choices) {
+  CalibratedWeights calibrate(const InlinedModel& model, const std::vector<LayerChoice>& choices,
+                              bool sequential) {
+    CalibratedWeights weights = calibration_->run(model, choices, sequential, ranks_, report_);
+    stages_.done("calibrate");
+    return weights;
+  }
+
+  void mask_chosen(InlinedModel& model, std::vector<LayerChoice> choices) {
     CalibratedWeights calibrated;
-    if (calibration_) {
-      calibrated = calibration_->run(model, choices, ranks_, report_);
-      stages_.done("calibrate");
+    const bool sequential = calibration_ && calibration_->sequential();
+    if (sensitivity_) {
+      check_skip_worst(options_.skip_worst, pruned_groups(model, choices).size());
+      // Each layer is measured in the dense model: weights for pruned inputs would not fit it.
+      if (calibration_) calibrated = calibrate(model, choices, /*sequential=*/false);
+      measure_costs(options_, model, calibrated, questions(), calibration_ ? &*calibration_ : nullptr, ranks_,
+                    choices, report_);
+      stages_.done("sensitivity");
     }
+    if (calibration_ && (sequential || !sensitivity_)) calibrated = calibrate(model, choices, sequential);
     report_.layers = mask_layers(model, choices, options_.allow_nonfinite, calibrated);
   }
 
@@ -203,6 +218,7 @@ class PruneRun {
   const PruneOptions& options_;
   fs::path output_;
   Ranks ranks_;
+  bool sensitivity_;
   LayerConfig config_;
   std::optional<AtomicFile> file_;
   std::optional<Settings> settings_;

@@ -35,8 +35,10 @@ std::string identity(const std::string& model_sha256, const std::vector<PrunedWe
                      const Report& report) {
   if (pruned.empty() || !report.calibration) return model_sha256;
   const CalibrationReport& calibration = *report.calibration;
-  return model_sha256 + " calibrated by " + calibration.method + " on " +
-         std::to_string(calibration.windows) + " windows of " + calibration.data_sha256;
+  return model_sha256 + " calibrated by " + calibration.method +
+         (calibration.sequential ? " layer after layer" : "") +
+         (calibration.correct_bias ? " with biases" : "") + " on " + std::to_string(calibration.windows) +
+         " windows of " + calibration.data_sha256;
 }
 
 // As one inlined graph in fp32.

@@ -37,16 +37,6 @@ SpanLogits run_windows(Runner& runner, const TokenizedSquad& data, std::span<con
   return runner.run(fill_batch(data, windows, rows, length));
 }
 
-void search(SpanSearch& spans, std::span<const int64_t> windows, const SpanLogits& logits) {
-  const int64_t stride = logits.start.size(1);
-  const auto* start = logits.start.const_data_ptr<float>();
-  const auto* end = logits.end.const_data_ptr<float>();
-  for (size_t row = 0; row < windows.size(); ++row) {
-    const auto offset = static_cast<int64_t>(row) * stride;
-    spans.add(windows[row], start + offset, end + offset);
-  }
-}
-
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
@@ -83,22 +73,11 @@ void gather(std::vector<ModelAnswers>& answers, Comm& comm) {
 void answer(const std::vector<Runner*>& runners, const Questions& questions,
             const std::vector<std::vector<int64_t>>& batches, std::vector<ModelAnswers>& answers) {
   Progress progress("evaluate", count_windows(batches));
-  std::mutex mutex;  // of progress and answers
-  const int threads = runners.front()->device().is_cpu() ? at::get_num_threads() : kFeeders;
-  for_each_index(batches.size(), threads, [&](size_t index) {
-    const auto& windows = batches[index];
-    for (size_t i = 0; i < runners.size(); ++i) {
-      throw_if_interrupted();
-      const auto start = Clock::now();
-      const SpanLogits logits = run_windows(*runners[i], questions.data, windows);
-      const double seconds = seconds_since(start);
-      const std::lock_guard lock(mutex);
-      answers[i].seconds += seconds;
-      search(answers[i].spans, windows, logits);
-    }
-    if ((index + 1) % kBatchesToTrim == 0) malloc_trim(0);
-    const std::lock_guard lock(mutex);
-    progress.advance("windows", static_cast<int64_t>(windows.size()));
+  run_batches(runners, questions.data, batches, [&](const BatchLogits& found) {
+    const auto& windows = batches[found.batch];
+    answers[found.runner].seconds += found.seconds;
+    add_logits(answers[found.runner].spans, windows, found.logits);
+    if (found.runner + 1 == runners.size()) progress.advance("windows", static_cast<int64_t>(windows.size()));
   });
   progress.finish();
 }
@@ -110,7 +89,19 @@ void share_time(double passed, std::vector<ModelAnswers>& answers) {
   for (ModelAnswers& each : answers) each.seconds *= busy > 0 ? passed / busy : 0;
 }
 
-void score(const Questions& questions, ModelAnswers& answers) {
+}  // namespace
+
+void add_logits(SpanSearch& spans, std::span<const int64_t> windows, const SpanLogits& logits) {
+  const int64_t stride = logits.start.size(1);
+  const auto* start = logits.start.const_data_ptr<float>();
+  const auto* end = logits.end.const_data_ptr<float>();
+  for (size_t row = 0; row < windows.size(); ++row) {
+    const auto offset = static_cast<int64_t>(row) * stride;
+    spans.add(windows[row], start + offset, end + offset);
+  }
+}
+
+void score_answers(const Questions& questions, ModelAnswers& answers) {
   for (int64_t example = 0; example < questions.examples; ++example) {
     answers.texts.push_back(answers.spans.answer(example));
   }
@@ -118,7 +109,24 @@ void score(const Questions& questions, ModelAnswers& answers) {
   answers.score = score_predictions(examples, answers.texts, questions.data.version(), answers.scores);
 }
 
-}  // namespace
+void run_batches(const std::vector<Runner*>& runners, const TokenizedSquad& data,
+                 const std::vector<std::vector<int64_t>>& batches,
+                 const std::function<void(const BatchLogits&)>& use) {
+  for (const Runner* runner : runners) check_fits(*runner, data);
+  std::mutex mutex;  // of `use`
+  const int threads = runners.front()->device().is_cpu() ? at::get_num_threads() : kFeeders;
+  for_each_index(batches.size(), threads, [&](size_t index) {
+    for (size_t i = 0; i < runners.size(); ++i) {
+      throw_if_interrupted();
+      const auto start = Clock::now();
+      BatchLogits found{i, index, run_windows(*runners[i], data, batches[index]), 0};
+      found.seconds = seconds_since(start);
+      const std::lock_guard lock(mutex);
+      use(found);
+    }
+    if ((index + 1) % kBatchesToTrim == 0) malloc_trim(0);
+  });
+}
 
 Questions choose_questions(const TokenizedSquad& data, int64_t limit) {
   const auto all = static_cast<int64_t>(data.examples().size());
@@ -134,7 +142,6 @@ std::vector<ModelAnswers> evaluate(const std::vector<Runner*>& runners, const Qu
   BatchLimits limits = options.batches;
   std::vector<ModelAnswers> answers;
   for (Runner* runner : runners) {
-    check_fits(*runner, questions.data);
     if (const int64_t batch = runner->fixed_batch(); batch > 0) {
       limits.windows = limits.windows > 0 ? std::min(limits.windows, batch) : batch;
     }
@@ -150,7 +157,7 @@ std::vector<ModelAnswers> evaluate(const std::vector<Runner*>& runners, const Qu
   answer(runners, questions, share(batches, options.comm), answers);
   if (options.comm != nullptr) gather(answers, *options.comm);
   share_time(seconds_since(start), answers);
-  for (ModelAnswers& each : answers) score(questions, each);
+  for (ModelAnswers& each : answers) score_answers(questions, each);
   return answers;
 }
 

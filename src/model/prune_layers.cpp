@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "prune2to4/error.h"
 #include "prune2to4/interrupt.h"
@@ -52,6 +53,23 @@ void check_finite(const MatrixStats& stats, const std::string& name, bool allow_
                   " NaN or infinite element(s); repair the model, or pass --allow-nonfinite");
 }
 
+const CalibratedWeight* find(const CalibratedWeights& weights, const std::string& name) {
+  const auto found = weights.find(name);
+  return found == weights.end() ? nullptr : &found->second;
+}
+
+// Masks `weight`, the layer's or a copy of it; returns the relative error of the mask.
+double mask_values(const at::Tensor& weight, const std::string& name, const MaskOptions& options,
+                   bool allow_nonfinite, const CalibratedWeight* calibrated) {
+  const MatrixStats before = matrix_stats(matrix_view(weight));
+  check_finite(before, name, allow_nonfinite);
+  apply_mask(weight.mutable_data_ptr(), weight.element_size(),
+             calibrated != nullptr ? calibrated->mask : weight_norm_mask(weight, options));
+  const double after = matrix_stats(matrix_view(weight)).squared_norm;
+  if (calibrated != nullptr) weight.copy_(calibrated->weight);
+  return before.squared_norm > 0 ? std::sqrt(std::max(0.0, 1 - after / before.squared_norm)) : 0;
+}
+
 // Masks one weight of the model; returns the relative error of the mask.
 double mask_weight(InlinedModel& model, size_t linear, const MaskOptions& options, bool own_memory,
                    bool allow_nonfinite, const CalibratedWeight* calibrated) {
@@ -59,19 +77,22 @@ double mask_weight(InlinedModel& model, size_t linear, const MaskOptions& option
   at::Tensor weight = layer.weight.detach();
   const bool in_place = own_memory && weight.is_contiguous();
   if (!in_place) weight = weight.clone(at::MemoryFormat::Contiguous);
-  const MatrixStats before = matrix_stats(matrix_view(weight));
-  check_finite(before, layer.name, allow_nonfinite);
-  apply_mask(weight.mutable_data_ptr(), weight.element_size(),
-             calibrated != nullptr ? calibrated->mask : weight_norm_mask(weight, options));
-  const double after = matrix_stats(matrix_view(weight)).squared_norm;
-  if (calibrated != nullptr) weight.copy_(calibrated->weight);
+  const double error = mask_values(weight, layer.name, options, allow_nonfinite, calibrated);
   if (!in_place) model.set_weight(linear, weight.set_requires_grad(layer.weight.requires_grad()));
-  return before.squared_norm > 0 ? std::sqrt(std::max(0.0, 1 - after / before.squared_norm)) : 0;
+  return error;
 }
 
-const CalibratedWeight* find(const CalibratedWeights& weights, const std::string& name) {
-  const auto found = weights.find(name);
-  return found == weights.end() ? nullptr : &found->second;
+// In the model's own memory.
+void correct_biases(const InlinedModel& model, const std::vector<LayerReport>& reports,
+                    const CalibratedWeights& calibrated) {
+  std::optional<torch::jit::Module> module;
+  for (const LayerReport& report : reports) {
+    const CalibratedWeight* found = find(calibrated, report.name);
+    if (!report.mask || !report.shares_with.empty() || found == nullptr || found->bias_name.empty()) continue;
+    if (!module) module = model.rewrite({});
+    const at::Tensor bias = parameter_named(*module, found->bias_name).detach();
+    bias.add_(found->bias_change.to(bias.options()));
+  }
 }
 
 // Why a masked weight is not packed; empty: it is 2:4.
@@ -88,6 +109,43 @@ std::string packing_obstacle(const LinearLayer& layer) {
 }  // namespace
 
 bool can_mask(const LinearLayer& layer) { return maskable(layer.weight) && !layer.read_elsewhere; }
+
+std::vector<std::vector<size_t>> pruned_groups(const InlinedModel& model,
+                                               const std::vector<LayerChoice>& choices) {
+  std::vector<std::vector<size_t>> groups;
+  for (size_t i = 0; i < choices.size(); ++i) {
+    if (!choices[i].selected || !can_mask(model.linears()[i])) continue;
+    const auto same = [&](const std::vector<size_t>& group) {
+      return same_tensor(model.linears()[group.front()].weight, model.linears()[i].weight);
+    };
+    const auto group =
+        pruned_together(model, choices, i) ? std::find_if(groups.begin(), groups.end(), same) : groups.end();
+    if (group == groups.end()) {
+      groups.push_back({i});
+    } else {
+      group->push_back(i);
+    }
+  }
+  return groups;
+}
+
+std::vector<NamedTensor> pruned_parameters(const torch::jit::Module& module, const InlinedModel& model,
+                                           const std::vector<LayerChoice>& choices,
+                                           const std::vector<size_t>& group, bool allow_nonfinite,
+                                           const CalibratedWeights& calibrated) {
+  const LinearLayer& layer = model.linears()[group.front()];
+  const CalibratedWeight* found = find(calibrated, layer.name);
+  const at::Tensor masked = layer.weight.detach().clone(at::MemoryFormat::Contiguous);
+  mask_values(masked, layer.name, choices[group.front()].mask, allow_nonfinite, found);
+  const at::Tensor weight = masked.to(parameter_named(module, layer.name).device());
+  std::vector<NamedTensor> changed;
+  for (const size_t linear : group) changed.push_back({model.linears()[linear].name, weight});
+  if (found != nullptr && !found->bias_name.empty()) {
+    const at::Tensor bias = parameter_named(module, found->bias_name).detach();
+    changed.push_back({found->bias_name, bias.add(found->bias_change.to(bias.options()))});
+  }
+  return changed;
+}
 
 std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<LayerChoice>& choices,
                                      bool allow_nonfinite, const CalibratedWeights& calibrated) {
@@ -118,6 +176,7 @@ std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<Laye
     }
   }
   progress.finish();
+  correct_biases(model, reports, calibrated);
   return reports;
 }
 

@@ -3,7 +3,6 @@
 
 #include <ATen/ops/cat.h>
 #include <signal.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -12,6 +11,7 @@
 #include "prune2to4/error.h"
 #include "prune2to4/interrupt.h"
 #include "prune2to4/log.h"
+#include "prune2to4/peak_memory.h"
 #include "prune2to4/table.h"
 #include "prune2to4/text_batch.h"
 #include "train/mask_policy.h"
@@ -32,9 +32,7 @@ Precision choose_precision(const Recipe& recipe, at::Device device) {
 
 int64_t peak_bytes(at::Device device) {
   if (device.is_cuda()) return cuda_backend().peak_bytes(device);
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
+  return process_peak_bytes();
 }
 
 void check_data(const TokenizedSquad& data, const torch::jit::Module& module, const TrainOptions& options) {

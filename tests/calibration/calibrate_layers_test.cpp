@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <limits>
+#include <map>
 
 #include "prune2to4/batches.h"
 #include "prune2to4/error.h"
@@ -84,6 +85,42 @@ CATCH_TEST_CASE("a calibrated model's logits are nearer to the dense ones than a
     return logit_error(model.rewrite({}), dense, data);
   };
   CATCH_CHECK(error(CalibrationMethod::kReconstruction) < 0.7 * error(std::nullopt));
+}
+
+CATCH_TEST_CASE("layer after layer, the weights fit what the pruned layers before them give") {
+  const TokenizedSquad data = marked_squad(24);
+  InlinedModel model(traced_model("bert_sdpa_tf4"), false);
+  const auto choices = all_of(model);
+  const CalibratedLayers apart = calibrate_layers(model, choices, data, {});
+  const CalibratedLayers layers = calibrate_layers(model, choices, data, {.sequential = true});
+  CATCH_REQUIRE(layers.weights.size() == apart.weights.size());
+  const std::string& first = choices.front().name;
+  CATCH_CHECK(at::allclose(layers.weights.at(first).weight, apart.weights.at(first).weight, 1e-3, 1e-4));
+  const std::string& last = choices[choices.size() - 2].name;
+  CATCH_CHECK(!at::allclose(layers.weights.at(last).weight, apart.weights.at(last).weight, 1e-2, 1e-3));
+  auto reports = mask_layers(model, choices, false, layers.weights);
+  check_layers(model, false, reports);
+  for (const LayerReport& report : reports) CATCH_CHECK(report.outcome == LayerReport::Outcome::kPacked);
+}
+
+CATCH_TEST_CASE("a corrected bias takes up the mean of what its layer loses") {
+  const TokenizedSquad data = marked_squad(24);
+  InlinedModel model(traced_model("bert_sdpa_tf4"), false);
+  const auto choices = all_of(model);
+  const bool sequential = GENERATE(false, true);
+  const CalibratedLayers layers = calibrate_layers(
+      model, choices, data, {.method = std::nullopt, .sequential = sequential, .correct_bias = true});
+  const auto biases = linear_biases(model.rewrite({}));
+  CATCH_REQUIRE(biases.size() == choices.size());
+  std::map<std::string, at::Tensor> before;
+  for (const auto& [weight, bias] : biases) before.emplace(weight, bias.tensor.detach().clone());
+  mask_layers(model, choices, false, layers.weights);
+  for (const auto& [weight, bias] : biases) {
+    const CalibratedWeight& calibrated = layers.weights.at(weight);
+    CATCH_CHECK(calibrated.bias_name == bias.name);
+    CATCH_CHECK(calibrated.bias_change.abs().max().item<double>() > 0);
+    CATCH_CHECK(at::equal(bias.tensor.detach(), before.at(weight) + calibrated.bias_change));
+  }
 }
 
 CATCH_TEST_CASE("other blocks, and layers that are not chosen") {

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 
@@ -11,6 +12,7 @@
 #include "prune2to4/batches.h"
 #include "prune2to4/error.h"
 #include "prune2to4/model.h"
+#include "prune2to4/module_parameters.h"
 #include "train/training_fixture.h"
 
 namespace prune2to4 {
@@ -112,6 +114,39 @@ CATCH_TEST_CASE("with room for one layer's moments the windows run again for the
   for (const auto& [name, moments] : whole.moments) {
     CATCH_CHECK(at::equal(moments.products, single.moments.at(name).products));
     CATCH_CHECK(moments.tokens == single.moments.at(name).tokens);
+  }
+}
+
+CATCH_TEST_CASE("one after the other, inputs are those of the pruned model beside the dense one's") {
+  const TokenizedSquad data = marked_squad(6);
+  const InlinedModel model(traced_model("bert_sdpa_tf4"), false);
+  const torch::jit::Module dense = model.rewrite({});
+  torch::jit::Module pruned = model.rewrite({});
+  const auto names = linear_names(model);
+  const std::vector<int64_t> windows{0, 1, 2, 4, 5};
+  std::vector<CapturedInput> inputs;
+  capture_sequentially(dense, pruned, at::kCPU, names, data, windows, {.batch_tokens = 30},
+                       [&](const CapturedInput& input) {
+                         inputs.push_back(input);
+                         const std::string& name = input.weights.back();
+                         set_parameter(pruned, {name, parameter_named(pruned, name).detach() * 0.5});
+                       });
+  const auto wanted_dense = direct_inputs(dense, data, windows);
+  const auto wanted = direct_inputs(pruned, data, windows);
+  CATCH_REQUIRE(inputs.size() > 4);
+  CATCH_CHECK(at::equal(inputs[0].moments.products, inputs[0].moments.cross));
+  for (const CapturedInput& input : inputs) {
+    CATCH_INFO(input.weights.front());
+    const auto place =
+        static_cast<size_t>(std::find(names.begin(), names.end(), input.weights.front()) - names.begin());
+    check_moments(input.moments, wanted[place]);
+    const at::Tensor& d = wanted_dense[place];
+    const auto near = [](const at::Tensor& found, const at::Tensor& expected) {
+      return at::allclose(found.to(at::kDouble), expected, 1e-4, 1e-4);
+    };
+    CATCH_CHECK(near(input.moments.cross, d.t().mm(wanted[place])));
+    CATCH_CHECK(near(input.moments.dense_products, d.t().mm(d)));
+    CATCH_CHECK(near(input.moments.dense_sums, d.sum(0)));
   }
 }
 

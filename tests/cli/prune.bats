@@ -108,8 +108,36 @@ calibration_files() {
   expect 0 "resumed at step" -- prune2to4 "${run[@]/2000/20}" --resume auto
 }
 
-@test "calibration that cannot be is refused" {
+@test "what each layer costs is reported, and the worst stay dense" {
   calibration_files
+  prune2to4 prune model.pt --skip-worst 2 --eval dev.safetensors --eval-limit 30 --quiet >report.txt
+  grep -q "^Each layer pruned alone by weight-norm, on .* windows of dev.safetensors, .* the worst 2 stay dense" report.txt
+  jq -e '.sensitivity | .dense_f1 > 0 and (.layers | length) == 12 and ([.layers[].f1] | . == sort)
+    and ([.layers[].skipped] == [true, true] + [range(10) | false])' model.2to4.report.json
+  jq -e '.totals.packed == 10 and ([.layers[] | select(.rule == "--skip-worst 2") | .name] | sort)
+    == ([.sensitivity.layers[:2][].name] | sort)' model.2to4.report.json
+  jq -e '.sensitivity.dense_f1 == (.evaluation.models[] | select(.name == "dense").f1)' model.2to4.report.json
+  grep -q "^## Sensitivity" model.2to4.report.md
+  grep -q "<title id=\"cost-title\">" model.2to4.report.html
+}
+
+@test "layer after layer, with biases, and measured by the logits where there are no questions" {
+  calibration_files
+  prune2to4 prune model.pt --calibrate text.safetensors --windows 8 --sequential --correct-bias --sensitivity \
+    --quiet --format json >report.json
+  jq -e '.calibration | .sequential and .correct_bias and .peak_bytes > 1e7' report.json
+  jq -e '.totals.packed == 12 and .probe.ran' report.json
+  jq -e '.sensitivity | .method == "reconstruction" and .dense_f1 == null and .windows == 8
+    and all(.layers[]; .f1 == null and .divergence > 0 and .logit_error > 0)' report.json
+}
+
+@test "calibration and sensitivity that cannot be are refused" {
+  calibration_files
+  expect 2 "--sensitivity needs text" "--eval" "--calibrate" -- prune2to4 prune model.pt --sensitivity
+  expect 2 "--skip-worst 12 leaves none of 12 layers" -- prune2to4 prune model.pt --skip-worst 12 \
+    --calibrate text.safetensors --method weight-norm --windows 2
+  expect 2 "--sequential changes nothing for --method weight-norm" -- prune2to4 prune model.pt --sequential \
+    --method weight-norm --calibrate text.safetensors
   expect 2 "--method wanda" "--calibrate" -- prune2to4 prune model.pt --method wanda
   expect 2 "--method" -- prune2to4 prune model.pt --calibrate dev.safetensors --method magic
   expect 2 "--calibrate" -- prune2to4 prune model.pt --windows 5

@@ -68,6 +68,27 @@ CATCH_TEST_CASE("a parameter is replaced wherever its memory is read") {
   CATCH_CHECK(names_of(module).front() == "first.weight");
 }
 
+CATCH_TEST_CASE("one parameter of several in a memory is replaced alone") {
+  torch::jit::Module module = InlinedModel(tied_module(), false).rewrite({});
+  const at::Tensor old = parameter_named(module, "first.weight");
+  set_parameter(module, {"second.weight", at::ones({4, 4})});
+  CATCH_CHECK(parameter_named(module, "first.weight").is_same(old));
+  CATCH_CHECK(at::equal(parameter_named(module, "second.weight"), at::ones({4, 4})));
+  CATCH_CHECK(!parameter_named(module, "third.weight").defined());
+}
+
+CATCH_TEST_CASE("a linear's bias is found when nothing else reads it") {
+  const InlinedModel model(tied_module(), false);
+  const auto biases = linear_biases(model.rewrite({}));
+  CATCH_REQUIRE(biases.size() == 2);
+  CATCH_CHECK(biases.at("first.weight").name == "first.bias");
+  CATCH_CHECK(biases.at("second.weight").name == "second.bias");
+  torch::jit::Module shared = tied_module();
+  torch::jit::Module second = shared.attr("second").toModule();
+  second.setattr("bias", shared.attr("first").toModule().attr("bias"));
+  CATCH_CHECK(linear_biases(InlinedModel(shared, false).rewrite({})).empty());
+}
+
 CATCH_TEST_CASE("a parameter keeps its gradient's place when it is put into a module") {
   torch::jit::Module module = encoder_module();
   std::vector<NamedTensor> leaves;

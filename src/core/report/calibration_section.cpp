@@ -5,6 +5,18 @@
 
 namespace prune2to4 {
 
+namespace {
+
+// ", peak memory 638 MiB, of the GPU 2.39 GiB"; empty when it is not known.
+std::string peak_memory(const CalibrationReport& calibration) {
+  if (calibration.peak_bytes == 0) return "";
+  std::string text = ", peak memory " + format_bytes(calibration.peak_bytes);
+  if (calibration.device_peak_bytes) text += ", of the GPU " + format_bytes(*calibration.device_peak_bytes);
+  return text;
+}
+
+}  // namespace
+
 std::string calibration_sentence(const Report& report) {
   if (!report.calibration) return "";
   const CalibrationReport& calibration = *report.calibration;
@@ -17,9 +29,11 @@ std::string calibration_sentence(const Report& report) {
     weight_norm += layer.output_error->weight_norm;
     ++layers;
   }
-  std::string text = "Calibrated by " + calibration.method + " on " + grouped(calibration.windows) +
-                     " windows (" + grouped(calibration.tokens) + " tokens) of " + calibration.data + " in " +
-                     format_seconds(calibration.seconds);
+  std::string text =
+      "Calibrated by " + calibration.method + (calibration.sequential ? " layer after layer" : "") +
+      (calibration.correct_bias ? ", biases corrected," : "") + " on " + grouped(calibration.windows) +
+      " windows (" + grouped(calibration.tokens) + " tokens) of " + calibration.data + " in " +
+      format_seconds(calibration.seconds) + peak_memory(calibration);
   if (layers == 0) return text + ".";
   const auto mean = [&](double sum) { return fixed(100 * sum / static_cast<double>(layers), 1) + "%"; };
   return text + "; a layer's outputs there are off by " + mean(chosen) +

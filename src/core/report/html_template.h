@@ -97,7 +97,16 @@ svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 </section>
 {{/has_warnings}}{{#has_calibration}}<h2>Calibration</h2>
 <p>{{calibration}}</p>
-{{/has_calibration}}{{#training}}<h2>Training</h2>
+{{/has_calibration}}{{#sensitivity}}<h2>Sensitivity</h2>
+<p>{{sentence}}</p>
+<div class="wide">
+{{{chart}}}</div>
+<div class="wide"><table>
+<thead><tr>{{#head}}<th{{#right}} class="n"{{/right}}>{{title}}</th>{{/head}}</tr></thead>
+<tbody>
+{{#rows}}<tr>{{#cells}}<td class="{{css}}">{{text}}</td>{{/cells}}</tr>
+{{/rows}}</tbody></table></div>
+{{/sensitivity}}{{#training}}<h2>Training</h2>
 {{#runs}}<p>{{sentence}}</p>
 {{#recipe}}<p class="muted">{{recipe}}</p>
 {{/recipe}}{{/runs}}<div class="wide">

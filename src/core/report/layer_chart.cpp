@@ -2,7 +2,6 @@
 #include "core/report/layer_chart.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "core/report/svg.h"
 #include "core/report/view.h"
@@ -22,13 +21,6 @@ constexpr int kBytesWidth = 260;
 constexpr int kLabelGap = 7;
 constexpr size_t kNameWidth = 48;  // characters
 
-// Without ".weight"; of a long name the end, which tells layers apart.
-std::string short_name(std::string_view name) {
-  constexpr std::string_view kWeight = ".weight";
-  if (name.ends_with(kWeight) && name.size() > kWeight.size()) name.remove_suffix(kWeight.size());
-  return tail_of(name, kNameWidth);
-}
-
 double share(int64_t part, int64_t whole) {
   return whole > 0 ? std::clamp(static_cast<double>(part) / static_cast<double>(whole), 0.0, 1.0) : 0.0;
 }
@@ -46,7 +38,7 @@ std::string row(const LayerReport& layer, int64_t most_bytes, double top) {
   std::string svg = "<g><title>" + escape_html(layer.name) + ": " + shape_of(layer) + ", zeros " + zeros +
                     ", " + bytes_label(layer) + "</title>";
   svg += svg_rect(0, top, kWidth, kRow, "hit");
-  svg += svg_text(0, baseline, "name", short_name(layer.name));
+  svg += svg_text(0, baseline, "name", layer_label(layer.name, kNameWidth));
   svg += svg_rect(kZerosX, bar_top, kZerosWidth, kBar, "track");
   const double zero_share = share(layer.zeros, layer.rows * layer.cols);
   if (zero_share > 0) svg += svg_rect(kZerosX, bar_top, zero_share * kZerosWidth, kBar, "zeros");

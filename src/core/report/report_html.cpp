@@ -8,6 +8,8 @@
 #include "core/report/evaluation_chart.h"
 #include "core/report/html_template.h"
 #include "core/report/layer_chart.h"
+#include "core/report/sensitivity_chart.h"
+#include "core/report/sensitivity_section.h"
 #include "core/report/training_chart.h"
 #include "core/report/training_section.h"
 #include "core/report/view.h"
@@ -93,6 +95,13 @@ data evaluation_data(const Evaluation& evaluation) {
   return view;
 }
 
+data sensitivity_data(const SensitivityReport& sensitivity) {
+  data view =
+      object({{"sentence", sensitivity_sentence(sensitivity)}, {"chart", sensitivity_chart(sensitivity)}});
+  set_table(view, sensitivity_table(sensitivity));
+  return view;
+}
+
 data training_data(const std::vector<TrainingRun>& runs) {
   data view = object({{"chart", training_chart(runs)}});
   data list(data::type::list);
@@ -121,6 +130,7 @@ std::string report_html(const Report& report) {
   if (const auto probe = probe_sentence(report); !probe.empty()) view.set("probe", printable(probe));
   view.set("has_calibration", report.calibration.has_value());
   view.set("calibration", printable(calibration_sentence(report)));
+  if (report.sensitivity) view.set("sensitivity", sensitivity_data(*report.sensitivity));
   if (!report.training.empty()) view.set("training", training_data(report.training));
   if (report.evaluation) view.set("evaluation", evaluation_data(*report.evaluation));
   Fields timing;

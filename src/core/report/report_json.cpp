@@ -9,6 +9,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+template <typename Number>
+Json number_or_null(const std::optional<Number>& number) {
+  return number ? Json(*number) : Json();
+}
+
 Json mask_json(const std::optional<MaskOptions>& mask) {
   if (!mask) return {};
   return {{"sparsity_level", mask->sparsity_level},
@@ -42,9 +47,34 @@ Json layer_json(const LayerReport& layer) {
 }
 
 Json calibration_json(const CalibrationReport& calibration) {
-  return {{"method", calibration.method},      {"data", calibration.data},
-          {"sha256", calibration.data_sha256}, {"windows", calibration.windows},
-          {"tokens", calibration.tokens},      {"seconds", calibration.seconds}};
+  return {{"method", calibration.method},
+          {"data", calibration.data},
+          {"sha256", calibration.data_sha256},
+          {"windows", calibration.windows},
+          {"tokens", calibration.tokens},
+          {"seconds", calibration.seconds},
+          {"peak_bytes", calibration.peak_bytes},
+          {"device_peak_bytes", number_or_null(calibration.device_peak_bytes)},
+          {"sequential", calibration.sequential},
+          {"correct_bias", calibration.correct_bias}};
+}
+
+Json sensitivity_json(const SensitivityReport& sensitivity) {
+  Json layers = Json::array();
+  for (const LayerCost& layer : sensitivity.layers) {
+    layers.push_back(Json{{"name", layer.name},
+                          {"logit_error", layer.logit_error},
+                          {"divergence", layer.divergence},
+                          {"f1", number_or_null(layer.f1)},
+                          {"skipped", layer.skipped}});
+  }
+  return {{"method", sensitivity.method},
+          {"data", sensitivity.data},
+          {"sha256", sensitivity.data_sha256},
+          {"windows", sensitivity.windows},
+          {"dense_f1", number_or_null(sensitivity.dense_f1)},
+          {"layers", std::move(layers)},
+          {"seconds", sensitivity.seconds}};
 }
 
 Json totals_json(const Report& report) {
@@ -93,6 +123,7 @@ std::string report_json(const Report& report) {
                     {"totals", totals_json(report)},
                     {"probe", report.probe ? probe_json(*report.probe) : Json()},
                     {"calibration", report.calibration ? calibration_json(*report.calibration) : Json()},
+                    {"sensitivity", report.sensitivity ? sensitivity_json(*report.sensitivity) : Json()},
                     {"training", training_array(report.training)},
                     {"evaluation", report.evaluation ? evaluation_object(*report.evaluation) : Json()},
                     {"warnings", report.warnings},

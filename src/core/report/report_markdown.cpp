@@ -3,6 +3,7 @@
 #include "core/report/calibration_section.h"
 #include "core/report/evaluation_chart.h"
 #include "core/report/evaluation_section.h"
+#include "core/report/sensitivity_section.h"
 #include "core/report/training_section.h"
 #include "core/report/view.h"
 #include "prune2to4/report.h"
@@ -49,6 +50,9 @@ std::string report_markdown(const Report& report) {
   for (const auto& warning : report.warnings) text += "- " + escape_markdown(warning) + "\n";
   if (report.calibration) {
     text += section("Calibration") + escape_markdown(calibration_sentence(report)) + "\n";
+  }
+  if (report.sensitivity) {
+    text += section("Sensitivity") + sensitivity_section(*report.sensitivity, Format::kMarkdown);
   }
   if (!report.training.empty()) {
     text += section("Training") + training_section(report.training, Format::kMarkdown);

@@ -186,6 +186,12 @@ std::string tail_of(std::string_view text, size_t width) {
   return kEllipsis + line.substr(begin);
 }
 
+std::string layer_label(std::string_view name, size_t width) {
+  constexpr std::string_view kWeight = ".weight";
+  if (name.ends_with(kWeight) && name.size() > kWeight.size()) name.remove_suffix(kWeight.size());
+  return tail_of(name, width);
+}
+
 std::string gate_line(const GateResult& gate, Format format) {
   const std::string line =
       single_line("gate " + gate.name + (gate.passed ? " passed: " : " missed: ") + gate.message);

@@ -51,6 +51,9 @@ std::string single_line(std::string_view text);
 std::string head_of(std::string_view text, size_t width);
 std::string tail_of(std::string_view text, size_t width);
 
+// A weight's name without ".weight"; of a long one the end, which tells layers apart.
+std::string layer_label(std::string_view name, size_t width);
+
 // "gate min-f1 missed: ...", as text or as a Markdown point.
 std::string gate_line(const GateResult& gate, Format format);
 

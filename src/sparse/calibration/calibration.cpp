@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_solve.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
@@ -86,6 +87,16 @@ at::Tensor damped(const at::Tensor& products, const at::Tensor& dead, double dam
   return result;
 }
 
+// The least squares of W d over x, damped towards W: |W d - W' x|^2 is a constant and the square of (W* - W')
+// x.
+at::Tensor dense_target(const at::Tensor& weight, const InputMoments& moments, const at::Tensor& products,
+                        double damping) {
+  at::Tensor cross = moments.cross.to(at::kDouble);
+  cross.diagonal().add_(moments.products.diagonal().mean() * damping);
+  const at::Tensor wanted = weight.to(at::kDouble).matmul(cross);
+  return at::linalg_solve(products.to(at::kDouble), wanted, /*left=*/false).to(at::kFloat);
+}
+
 MaskedWeight prune(const at::Tensor& weight, const InputMoments& moments, const GroupShape& shape,
                    const CalibrationOptions& options, std::vector<std::string>& notes) {
   const at::Tensor dead = moments.products.diagonal() <= 0;
@@ -96,7 +107,9 @@ MaskedWeight prune(const at::Tensor& weight, const InputMoments& moments, const 
     return {weight, keep};
   }
   const at::Tensor products = damped(moments.products, dead, options.damping);
-  const at::Tensor live = weight.masked_fill(dead, 0);
+  const bool fit_dense = moments.cross.defined() && options.method == CalibrationMethod::kReconstruction;
+  const at::Tensor target = fit_dense ? dense_target(weight, moments, products, options.damping) : weight;
+  const at::Tensor live = target.masked_fill(dead, 0);
   if (options.method == CalibrationMethod::kSparseGpt) {
     return sparse_gpt(live, products, shape, options.column_block, notes);
   }
@@ -121,10 +134,23 @@ double squared_norm(const at::Tensor& weight, const at::Tensor& products) {
 double output_error(const at::Tensor& weight, const at::Tensor& pruned, const InputMoments& moments) {
   const at::NoGradGuard no_grad;
   const at::Tensor original = weight.to(at::kFloat);
-  const double whole = squared_norm(original, moments.products);
+  const at::Tensor changed = pruned.to(at::kFloat);
+  const bool cross = moments.cross.defined();
+  const double whole = squared_norm(original, cross ? moments.dense_products : moments.products);
   if (!(whole > 0)) return 0;
-  const double lost = squared_norm(original - pruned.to(at::kFloat), moments.products);
+  const double lost =
+      cross ? whole - 2 * (original.matmul(moments.cross) * changed).sum(at::kDouble).item<double>() +
+                  squared_norm(changed, moments.products)
+            : squared_norm(original - changed, moments.products);
   return std::sqrt(std::max(lost, 0.0) / whole);
+}
+
+at::Tensor mean_output_change(const at::Tensor& weight, const at::Tensor& pruned,
+                              const InputMoments& moments) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor& dense = moments.cross.defined() ? moments.dense_sums : moments.sums;
+  const auto tokens = static_cast<double>(moments.tokens);
+  return (weight.to(at::kFloat).mv(dense) - pruned.to(at::kFloat).mv(moments.sums)) / tokens;
 }
 
 CalibratedWeight calibrate_weight(const at::Tensor& weight, const InputMoments& moments,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "core/report/layer_chart.h"
+#include "core/report/sensitivity_chart.h"
 #include "prune2to4/report.h"
 #include "sample_report.h"
 
@@ -38,7 +40,7 @@ CATCH_TEST_CASE("names of a hostile model are shown, not run") {
   for (const char* banned : {"<script", "<img", "<b>", "\x1b", "\xff"})
     CATCH_CHECK_THAT(html, !Contains(banned));
   CATCH_CHECK(count(html, "</title>") ==
-              1 + 1 + 3 + 1 + 2 + 1 + 2 + 2);  // the page's, the charts', one a row, a curve or an epoch
+              1 + 1 + 3 + 1 + 2 + 1 + 2 + 2 + 2);  // the page's, the charts', one a row, a curve or an epoch
   CATCH_CHECK(count(html, "</code>") == 1);
 }
 
@@ -48,6 +50,33 @@ CATCH_TEST_CASE("the page tells of a calibration where there was one, and shows 
                              Contains("<th class=\"n\">Output error</th>") &&
                              Contains("<td class=\"n\">0.125</td><td class=\"n\">0.5</td>"));
   CATCH_CHECK_THAT(report_html(sample_report()), !Contains("Calibration") && !Contains("Output error"));
+}
+
+CATCH_TEST_CASE("the page shows what each layer costs as a sentence, bars and a table") {
+  const std::string html = report_html(sensitivity_report(true));
+  CATCH_CHECK_THAT(html,
+                   Contains("<h2>Sensitivity</h2>\n<p>Each layer pruned alone by weight-norm, on 1,738 "));
+  CATCH_CHECK_THAT(html,
+                   Contains("<th class=\"n\">F1 lost</th>") &&
+                       Contains("<td class=\"mono model\">bert.layer.1.weight</td><td class=\"n\">70.25</td>"
+                                "<td class=\"n\">4.25</td>"));
+  CATCH_CHECK(count(html, "<svg") == 2);
+  CATCH_CHECK_THAT(report_html(sample_report()), !Contains("Sensitivity"));
+}
+
+CATCH_TEST_CASE("the chart of costs has bars to scale on both sides of zero") {
+  const std::string svg = sensitivity_chart(*sensitivity_report(true).sensitivity);
+  CATCH_CHECK(count(svg, "<g>") == 2);
+  // From -2 to 6 in 480 units, at 60 a point: 4.25 lost, 0.25 gained.
+  CATCH_CHECK_THAT(svg, Contains("F1 lost, points") && Contains("x=\"454\" y=\"51\" width=\"255\""));
+  CATCH_CHECK_THAT(svg, Contains("width=\"15\"") && Contains(">4.25, kept dense</text>"));
+  const std::string nats = sensitivity_chart(*sensitivity_report(false).sensitivity);
+  CATCH_CHECK_THAT(nats, Contains("KL divergence") && Contains(">0.0625</text>"));
+  Report report = sensitivity_report(false);
+  report.sensitivity->layers[0].divergence = std::nan("");
+  CATCH_CHECK_THAT(sensitivity_chart(*report.sensitivity), !Contains("nan"));
+  report.sensitivity->layers.clear();
+  CATCH_CHECK(sensitivity_chart(*report.sensitivity).empty());
 }
 
 CATCH_TEST_CASE("sections without content are left out") {

@@ -85,10 +85,31 @@ CATCH_TEST_CASE("a calibrated run has its data and each layer's output errors") 
                                                {"sha256", std::string(64, 'c')},
                                                {"windows", 1024},
                                                {"tokens", 204800},
-                                               {"seconds", 12.5}}));
+                                               {"seconds", 12.5},
+                                               {"peak_bytes", 0},
+                                               {"device_peak_bytes", nullptr},
+                                               {"sequential", false},
+                                               {"correct_bias", false}}));
   CATCH_CHECK(document["layers"][0]["output_error"] == json({{"weight_norm", 0.5}, {"chosen", 0.125}}));
   CATCH_CHECK(document["layers"][2]["output_error"].is_null());
   CATCH_CHECK(document_of(sample_report())["calibration"].is_null());
+}
+
+CATCH_TEST_CASE("a sensitivity has its data and each layer's cost, with F1 where there is one") {
+  const json document = document_of(sensitivity_report(true));
+  CATCH_CHECK_NOTHROW(check_schema(document));
+  CATCH_CHECK(document["sensitivity"]["dense_f1"] == 74.5);
+  CATCH_CHECK(document["sensitivity"]["windows"] == 1738);
+  CATCH_CHECK(document["sensitivity"]["layers"][0] == json({{"name", "bert.layer.1.weight"},
+                                                            {"logit_error", 0.25},
+                                                            {"divergence", 0.5},
+                                                            {"f1", 70.25},
+                                                            {"skipped", true}}));
+  const json unscored = document_of(sensitivity_report(false));
+  CATCH_CHECK_NOTHROW(check_schema(unscored));
+  CATCH_CHECK(unscored["sensitivity"]["dense_f1"].is_null());
+  CATCH_CHECK(unscored["sensitivity"]["layers"][1]["f1"].is_null());
+  CATCH_CHECK(document_of(sample_report())["sensitivity"].is_null());
 }
 
 CATCH_TEST_CASE("NaN and infinity are null") {

@@ -41,6 +41,15 @@ CATCH_TEST_CASE("Markdown tells of a calibration where there was one") {
   CATCH_CHECK_THAT(report_markdown(sample_report()), !Contains("Calibration"));
 }
 
+CATCH_TEST_CASE("Markdown has a table of what each layer costs, the worst first") {
+  const std::string text = report_markdown(sensitivity_report(true));
+  CATCH_CHECK_THAT(text,
+                   Contains("\n## Sensitivity\n\nEach layer pruned alone by weight-norm, on 1,738 windows of "
+                            "dev.safetensors, in 7.50 s; dense F1 74.50; the worst one stays dense."));
+  CATCH_CHECK_THAT(text, Contains("| bert.layer.1.weight | 70.25 |    4.25 |"));
+  CATCH_CHECK_THAT(report_markdown(sample_report()), !Contains("Sensitivity"));
+}
+
 CATCH_TEST_CASE("names of a hostile model stay text in Markdown") {
   const std::string text = report_markdown(hostile_report());
   CATCH_CHECK_THAT(text, Contains("\\<script\\>alert(1)\\</script\\>") && Contains("a\\|b\\`c\\`?\\[2J"));
@@ -49,7 +58,8 @@ CATCH_TEST_CASE("names of a hostile model stay text in Markdown") {
 }
 
 CATCH_TEST_CASE("every row of the layer table has as many cells as its head") {
-  std::istringstream lines(report_markdown(hostile_report()));
+  const std::string text = report_markdown(hostile_report());
+  std::istringstream lines(text.substr(text.find("\n## Layers")));
   std::string line;
   int rows = 0;
   while (std::getline(lines, line)) {

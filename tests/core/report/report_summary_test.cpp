@@ -81,6 +81,24 @@ CATCH_TEST_CASE(
   }
 }
 
+CATCH_TEST_CASE("the calibration tells its memory and how layers were calibrated") {
+  Report report = calibrated_report();
+  report.calibration->peak_bytes = int64_t{512} << 20;
+  report.calibration->device_peak_bytes = int64_t{2} << 30;
+  report.calibration->sequential = true;
+  report.calibration->correct_bias = true;
+  CATCH_CHECK_THAT(report_summary(report, Format::kText),
+                   Contains("Calibrated by reconstruction layer after layer, biases corrected, on 1,024") &&
+                       Contains("in 12.5 s, peak memory 512 MiB, of the GPU 2.00 GiB; a layer's"));
+}
+
+CATCH_TEST_CASE("the summary shows what each layer costs, in F1 or in nats") {
+  const std::string scored = report_summary(sensitivity_report(true), Format::kText);
+  CATCH_CHECK_THAT(scored, Contains("F1 lost") && Contains("70.25     4.25") && Contains("74.75    -0.25"));
+  const std::string unscored = report_summary(sensitivity_report(false), Format::kText);
+  CATCH_CHECK_THAT(unscored, !Contains("F1") && Contains("divergence") && Contains("0.0625"));
+}
+
 CATCH_TEST_CASE("the comparison speaks of tokens or of rows") {
   Report report = sample_report();
   CATCH_CHECK_THAT(report_summary(report, Format::kText),

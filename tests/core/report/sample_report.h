@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "prune2to4/report.h"
@@ -56,6 +57,10 @@ inline Report hostile_report() {
   report.input.name = "</title><script>.pt";
   report.command = {"prune2to4", "it's </code>"};
   report.evaluation = hostile_evaluation_report().evaluation;
+  report.sensitivity = SensitivityReport{};
+  report.sensitivity->method = "wanda";
+  report.sensitivity->data = "<img src=y>\n# `d`|";
+  report.sensitivity->layers = {{"<script>\x1b[2J\xff|", 1, 2, 3, false}};
   report.training = {sample_run("<b>{{name}}\x1b[0m\xff|")};
   report.training[0].data = "</title><script>\n# x.safetensors";
   report.training[0].engine = "</desc><img src=x>";
@@ -96,10 +101,36 @@ inline Report finetune_report() {
 // As `prune --calibrate` gives it.
 inline Report calibrated_report() {
   Report report = sample_report();
-  report.calibration =
-      CalibrationReport{"reconstruction", "text.safetensors", std::string(64, 'c'), 1024, 204800, 12.5};
+  CalibrationReport calibration;
+  calibration.method = "reconstruction";
+  calibration.data = "text.safetensors";
+  calibration.data_sha256 = std::string(64, 'c');
+  calibration.windows = 1024;
+  calibration.tokens = 204800;
+  calibration.seconds = 12.5;
+  report.calibration = calibration;
   report.layers[0].output_error = OutputError{0.5, 0.125};
   report.layers[1].output_error = OutputError{0.25, 0.25};
+  return report;
+}
+
+// As `prune --sensitivity --skip-worst 1` gives it: with F1, or without questions.
+inline Report sensitivity_report(bool scored) {
+  Report report = sample_report();
+  SensitivityReport sensitivity;
+  sensitivity.method = "weight-norm";
+  sensitivity.data = "dev.safetensors";
+  sensitivity.data_sha256 = std::string(64, 'd');
+  sensitivity.windows = 1738;
+  sensitivity.seconds = 7.5;
+  sensitivity.layers = {{"bert.layer.1.weight", 0.25, 0.5, std::nullopt, true},
+                        {"bert.layer.0.weight", 0.125, 0.0625, std::nullopt, false}};
+  if (scored) {
+    sensitivity.dense_f1 = 74.5;
+    sensitivity.layers[0].f1 = 70.25;
+    sensitivity.layers[1].f1 = 74.75;
+  }
+  report.sensitivity = sensitivity;
   return report;
 }
 

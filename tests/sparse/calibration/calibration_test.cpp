@@ -31,7 +31,11 @@ CalibrationOptions with(CalibrationMethod method) {
 }
 
 InputMoments moments_of(const at::Tensor& inputs) {
-  return {inputs.t().matmul(inputs), inputs.sum(0), inputs.size(0)};
+  InputMoments moments;
+  moments.products = inputs.t().matmul(inputs);
+  moments.sums = inputs.sum(0);
+  moments.tokens = inputs.size(0);
+  return moments;
 }
 
 struct Layer {
@@ -99,6 +103,30 @@ CATCH_TEST_CASE("no change of the kept weights makes the reconstruction better",
     CATCH_CHECK((chosen.matmul(found) - target).norm().item<double>() <=
                 (chosen.matmul(best) - target).norm().item<double>() * (1 + 1e-4));
   }
+}
+
+CATCH_TEST_CASE("with cross moments the weights are fit to what the dense inputs give", "[calibration]") {
+  const Layer layer = correlated_layer(16, 32, 400);
+  const at::Tensor pruned = layer.inputs.matmul(at::eye(32) + at::randn({32, 32}) * 0.05);
+  InputMoments moments = moments_of(pruned);
+  const CalibratedWeight plain = calibrate_weight(layer.weight, moments, {}, {});
+  moments.cross = layer.inputs.t().matmul(pruned);
+  moments.dense_products = layer.inputs.t().matmul(layer.inputs);
+  moments.dense_sums = layer.inputs.sum(0);
+  const auto direct = [&](const at::Tensor& weight) {
+    const at::Tensor wanted = layer.inputs.to(at::kDouble).matmul(layer.weight.to(at::kDouble).t());
+    const at::Tensor found = pruned.to(at::kDouble).matmul(weight.to(at::kDouble).t());
+    return ((wanted - found).norm() / wanted.norm()).item<double>();
+  };
+  const CalibratedWeight fitted = calibrate_weight(layer.weight, moments, {}, {});
+  CATCH_CHECK(fitted.error == Approx(direct(fitted.weight)).epsilon(1e-3));
+  CATCH_CHECK(output_error(layer.weight, plain.weight, moments) ==
+              Approx(direct(plain.weight)).epsilon(1e-3));
+  CATCH_CHECK(fitted.error < 0.9 * direct(plain.weight));
+  const at::Tensor change = mean_output_change(layer.weight, fitted.weight, moments);
+  const at::Tensor wanted =
+      (layer.inputs.matmul(layer.weight.t()) - pruned.matmul(fitted.weight.t())).mean(0);
+  CATCH_CHECK(at::allclose(change, wanted, 1e-3, 1e-4));
 }
 
 CATCH_TEST_CASE("inputs that are always zero are pruned first and named", "[calibration]") {

@@ -18,7 +18,8 @@ class Reference {
             std::filesystem::path(PRUNE2TO4_TEST_MODELS) / "calibration_reference.safetensors", "test")),
         name_(std::move(name)) {
     const at::Tensor shape = tensor("shape", at::kLong);
-    moments_ = {tensor("products", at::kFloat), tensor("sums", at::kFloat), shape[0].item<int64_t>()};
+    moments_ = {
+        tensor("products", at::kFloat), tensor("sums", at::kFloat), shape[0].item<int64_t>(), {}, {}, {}};
     mask_.zeros_per_block = shape[1].item<int64_t>();
     mask_.sparse_block_shape = {1, shape[2].item<int64_t>()};
   }
