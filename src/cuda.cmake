@@ -32,8 +32,10 @@ if(TARGET prune2to4::torch_cuda)
     set_target_properties(prune2to4_cuda PROPERTIES LINKER_LANGUAGE CXX CUDA_RUNTIME_LIBRARY None)
   endif()
   if(PRUNE2TO4_HAVE_KERNELS AND PRUNE2TO4_CUTLASS_INCLUDE_DIR)
-    # The 2:4 products of a GPU; the operator library loads it when it first needs it.
+    # The 2:4 products and attention of a GPU; the operator library loads it when it first needs it.
     add_library(prune2to4_gemm OBJECT
+      ops/cuda/attention/bfloat16.cu
+      ops/cuda/attention/half.cu
       ops/cuda/gemm/bfloat16_bias.cu
       ops/cuda/gemm/bfloat16_gelu.cu
       ops/cuda/gemm/compress.cu
@@ -45,9 +47,11 @@ if(TARGET prune2to4::torch_cuda)
       "${PRUNE2TO4_CUTLASS_INCLUDE_DIR}" "${PRUNE2TO4_CUTLASS_INCLUDE_DIR}/../tools/util/include")
     target_compile_options(prune2to4_gemm PRIVATE --expt-relaxed-constexpr
       -Xcompiler=-Wall,-Wextra,-fvisibility=hidden $<$<BOOL:${PRUNE2TO4_WERROR}>:--Werror=all-warnings>)
-    add_library(prune2to4_ops_cuda SHARED ops/cuda/cutlass_backend.cpp $<TARGET_OBJECTS:prune2to4_gemm>)
+    # Programmatic dependent launch.
+    target_compile_definitions(prune2to4_gemm PRIVATE CUTLASS_ENABLE_GDC_FOR_SM90)
+    add_library(prune2to4_ops_cuda SHARED ops/cuda/attention_entry.cpp ops/cuda/cutlass_backend.cpp ops/cuda/dense_gemm.cpp $<TARGET_OBJECTS:prune2to4_gemm>)
     prune2to4_target(prune2to4_ops_cuda)
-    target_link_libraries(prune2to4_ops_cuda PRIVATE prune2to4::torch_cuda)
+    target_link_libraries(prune2to4_ops_cuda PRIVATE prune2to4::torch_cuda "${PRUNE2TO4_CUBLASLT_LIBRARY}")
     target_compile_definitions(prune2to4_ops_cuda PRIVATE PRUNE2TO4_VERSION="${PROJECT_VERSION}")
     set_target_properties(prune2to4_ops_cuda PROPERTIES
       CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON BUILD_RPATH "$ORIGIN"

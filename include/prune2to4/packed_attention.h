@@ -21,8 +21,9 @@ struct PackedSequences {
 };
 
 // softmax(q k^T / sqrt(D)) v within each sequence, with dropout on the probabilities. `qkv` is [T, 3, H, D];
-// the result [T, H * D]. In fp16 and bf16 on a GPU by flash attention over sequences of different lengths
-// (Dao, 2023), or for those of one length by LibTorch's fastest: cuDNN's, on Hopper. Elsewhere padded.
+// the result [T, H * D]. In fp16 and bf16 on a GPU by sequence_attention() where that can and there is no
+// dropout, else by LibTorch's flash attention over sequences of different lengths (Dao, 2023). On the CPU in
+// inference mode each sequence by itself. Elsewhere padded.
 at::Tensor packed_attention(const at::Tensor& qkv, const PackedSequences& sequences, double dropout);
 
 }  // namespace prune2to4

@@ -44,9 +44,9 @@ class PreparedBatch {
 
 // How a model is run.
 struct RunnerOptions {
-  bool engine = true;            // on a GPU in fp16 and bf16, where the model is recognised
+  bool engine = true;            // in bf16, on a GPU fp16, on the CPU fp32, where the model is recognised
   bool remove_padding = true;    // by the engine: only real tokens are computed
-  bool engine_anywhere = false;  // in any dtype and on the CPU too: for tests
+  bool engine_anywhere = false;  // in any dtype: for tests
 };
 
 class EncoderEngine;

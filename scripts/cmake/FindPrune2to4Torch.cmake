@@ -77,12 +77,15 @@ function(_prune2to4_find_cuda torch_lib)
     HINTS "${nvidia}/cu${major}/include" "$ENV{CUDA_HOME}/include" PATHS "/usr/local/cuda/include")
   find_library(PRUNE2TO4_CUDA_RUNTIME NAMES ${runtime_names} NAMES_PER_DIR
     HINTS "${nvidia}/cu${major}/lib" "${torch_lib}" "$ENV{CUDA_HOME}/lib64" PATHS "/usr/local/cuda/lib64")
+  find_library(PRUNE2TO4_CUBLASLT_LIBRARY NAMES "libcublasLt.so.${major}" libcublasLt.so NAMES_PER_DIR
+    HINTS "${nvidia}/cu${major}/lib" "${torch_lib}" "$ENV{CUDA_HOME}/lib64" PATHS "/usr/local/cuda/lib64")
   find_path(PRUNE2TO4_NCCL_INCLUDE_DIR nccl.h HINTS "${nvidia}/nccl/include")
   find_library(PRUNE2TO4_NCCL_LIBRARY NAMES libnccl.so.2 libnccl.so NAMES_PER_DIR
     HINTS "${nvidia}/nccl/lib" "${torch_lib}")
-  mark_as_advanced(PRUNE2TO4_CUDA_INCLUDE_DIR PRUNE2TO4_CUDA_RUNTIME PRUNE2TO4_NCCL_INCLUDE_DIR PRUNE2TO4_NCCL_LIBRARY)
+  mark_as_advanced(PRUNE2TO4_CUDA_INCLUDE_DIR PRUNE2TO4_CUDA_RUNTIME PRUNE2TO4_CUBLASLT_LIBRARY
+    PRUNE2TO4_NCCL_INCLUDE_DIR PRUNE2TO4_NCCL_LIBRARY)
   set(missing "")
-  foreach(name CUDA_INCLUDE_DIR CUDA_RUNTIME NCCL_INCLUDE_DIR NCCL_LIBRARY)
+  foreach(name CUDA_INCLUDE_DIR CUDA_RUNTIME CUBLASLT_LIBRARY NCCL_INCLUDE_DIR NCCL_LIBRARY)
     if(NOT PRUNE2TO4_${name})
       list(APPEND missing PRUNE2TO4_${name})
     endif()

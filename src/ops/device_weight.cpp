@@ -7,21 +7,27 @@
 #include <ATen/ops/linear.h>
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+
+#include "ops/cpu/cpu_backend.h"
 #include "ops/kernel_cache.h"
 #include "ops/kernel_choice.h"
 
 namespace prune2to4 {
 namespace {
 
-// Candidates of fastest(): the dense product, then the sparse kernels.
-constexpr size_t kDense = 0;
+// Of all candidates the first: LibTorch's dense product, which takes every shape.
+constexpr size_t kLibTorch = 0;
 
 bool is_half(at::ScalarType dtype) { return dtype == at::kHalf || dtype == at::kBFloat16; }
 
 // cuBLASLt fuses GELU in its tanh form, off by at most 4.7e-4.
-at::Tensor dense_product(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                         Activation activation) {
-  if (activation == Activation::kNone) return at::linear(x, weight, bias);
+at::Tensor libtorch_product(const Operands& operands, const at::Tensor& weight) {
+  const auto& [x, bias, activation, residual] = operands;
+  if (activation == Activation::kNone) {
+    at::Tensor y = at::linear(x, weight, bias);
+    return residual ? y.add_(*residual) : y;
+  }
   if (x.is_cuda() && is_half(x.scalar_type()) && bias) {
     return at::_addmm_activation(*bias, x, weight.t(), 1, 1, /*use_gelu=*/true);
   }
@@ -37,17 +43,44 @@ at::Tensor aligned(const at::Tensor& tensor) {
   return is_aligned(dense) ? dense : dense.clone();
 }
 
+Operands aligned(const Operands& operands) {
+  const auto each = [](const std::optional<at::Tensor>& tensor) {
+    return tensor ? std::optional(aligned(*tensor)) : std::nullopt;
+  };
+  return {aligned(operands.x), each(operands.bias), operands.activation, each(operands.residual)};
+}
+
+Operands first_tokens(const Operands& operands, int64_t tokens) {
+  const int64_t count = std::min(tokens, operands.x.size(0));
+  Operands first = operands;
+  first.x = operands.x.narrow(0, 0, count);
+  if (operands.residual) first.residual = operands.residual->narrow(0, 0, count);
+  return first;
+}
+
 }  // namespace
 
 DeviceWeight::DeviceWeight(at::Tensor dense)
-    : dense_(std::move(dense)), device_(dense_.device()), dtype_(dense_.scalar_type()) {}
+    : dense_(aligned(dense)),
+      out_(dense.size(0)),
+      in_(dense.size(1)),
+      device_(dense.device()),
+      dtype_(dense.scalar_type()) {
+  std::string reason;
+  if (device_.is_cuda() && is_half(dtype_)) backend_ = gemm_backend(reason);
+}
 
 DeviceWeight::DeviceWeight(const PackedWeight& packed, at::Device device, at::ScalarType dtype)
-    : packed_(&packed), device_(device), dtype_(dtype) {
-  if (!device.is_cuda() || !is_half(dtype)) return;
+    : packed_(&packed), out_(packed.rows()), in_(packed.cols()), device_(device), dtype_(dtype) {
   std::string reason;
-  backend_ = gemm_backend(reason);
-  if (backend_ != nullptr) reason = backend_->missing(device, dtype, packed.rows(), packed.cols());
+  if (device.is_cpu()) {
+    backend_ = cpu_backend(dtype, out_, in_);
+    if (backend_ == nullptr) return;
+  } else {
+    if (!device.is_cuda() || !is_half(dtype)) return;
+    backend_ = gemm_backend(reason);
+  }
+  if (backend_ != nullptr) reason = backend_->missing(device, dtype, out_, in_);
   if (reason.empty()) {
     sparse_ = backend_->compress(packed.unpack().to(device, dtype));
     return;
@@ -60,54 +93,70 @@ at::Tensor DeviceWeight::dense() const {
   return packed_ == nullptr ? dense_ : packed_->dense(device_, dtype_);
 }
 
-ProductShape DeviceWeight::shape(int64_t tokens, Activation activation) const {
-  return {device_.index(), dtype_, packed_->rows(), packed_->cols(), token_bucket(tokens), activation};
+ProductShape DeviceWeight::shape(int64_t tokens, Epilogue epilogue) const {
+  const bool cpu = device_.is_cpu();
+  return {device_.index(),
+          dtype_,
+          out_,
+          in_,
+          cpu ? cpu_token_bucket(tokens) : token_bucket(tokens),
+          epilogue,
+          sparse_ != nullptr,
+          cpu ? cpu_threads() : 0};
 }
 
-at::Tensor DeviceWeight::run(const at::Tensor& x, const std::optional<at::Tensor>& bias,
-                             Activation activation) const {
-  if (sparse_ && x.size(0) > 0) return run_sparse(aligned(x), bias, activation);
-  return dense_product(x, dense(), bias, activation);
+std::vector<std::string> DeviceWeight::candidates(Epilogue epilogue) const {
+  std::vector<std::string> names{"dense"};
+  for (const std::string& kernel : backend_->dense_kernels()) names.push_back("dense, " + kernel);
+  if (!sparse_) return names;
+  for (const std::string& kernel : sparse_->kernels(epilogue)) names.push_back("2:4 " + kernel);
+  return names;
 }
 
-at::Tensor DeviceWeight::run_sparse(const at::Tensor& x, const std::optional<at::Tensor>& bias,
-                                    Activation activation) const {
-  std::optional<at::Tensor> aligned_bias;
-  if (bias) aligned_bias = aligned(*bias);
-  at::Tensor d = at::empty({x.size(0), packed_->rows()}, x.options());
-  const size_t chosen = choose(x, aligned_bias, activation, d);
-  if (chosen != kDense && sparse_->run(chosen - 1, x, aligned_bias, activation, d)) return d;
-  return dense_product(x, dense(), bias, activation);
+at::Tensor DeviceWeight::run(const Operands& operands) const {
+  if (backend_ == nullptr || operands.x.size(0) == 0) return libtorch_product(operands, dense());
+  const Operands ready = aligned(operands);
+  const auto weight = [this] { return dense(); };
+  const at::Tensor found = run(choose(ready), ready, weight);
+  return found.defined() ? found : run(kLibTorch, ready, weight);
 }
 
-size_t DeviceWeight::choose(const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation,
-                            at::Tensor& d) const {
-  const ProductShape what = shape(x.size(0), activation);
+at::Tensor DeviceWeight::run(size_t candidate, const Operands& operands,
+                             const std::function<at::Tensor()>& weight) const {
+  if (candidate == kLibTorch) return libtorch_product(operands, weight());
+  at::Tensor d = at::empty({operands.x.size(0), out_}, operands.x.options());
+  const size_t kernel = candidate - 1;
+  const size_t dense_kernels = backend_->dense_kernels().size();
+  const bool ran = kernel < dense_kernels ? backend_->run_dense(kernel, weight(), operands, d)
+                                          : sparse_->run(kernel - dense_kernels, operands, d);
+  return ran ? d : at::Tensor();
+}
+
+size_t DeviceWeight::choose(const Operands& all) const {
+  const ProductShape what = shape(all.x.size(0), all.epilogue());
   if (const auto known = known_fastest(what)) return *known;
-  if (backend_->capturing()) return kDense + 1;
-  // Not the kept copy: where the sparse product is faster, none is kept.
-  const at::Tensor weight = packed_->unpack().to(device_, dtype_);
-  std::vector<Candidate> candidates{
-      {kernel_name(kDense, activation),
-       [&] { return backend_->milliseconds([&] { dense_product(x, weight, bias, activation); }); }}};
-  for (size_t kernel = 0; kernel < sparse_->kernels(activation).size(); ++kernel) {
-    candidates.push_back({kernel_name(kernel + 1, activation), [&, kernel]() -> std::optional<double> {
-                            const auto product = [&] { return sparse_->run(kernel, x, bias, activation, d); };
-                            if (!product()) return std::nullopt;
-                            return backend_->milliseconds(product);
-                          }});
+  const Operands operands =
+      device_.is_cpu() ? first_tokens(all, cpu_timed_tokens(what.tokens, out_, in_)) : all;
+  const std::vector<std::string> names = candidates(operands.epilogue());
+  // While work is recorded nothing can be timed: the first 2:4 kernel, where there are any.
+  if (backend_->capturing()) return sparse_ ? 1 + backend_->dense_kernels().size() : kLibTorch;
+  // Not the kept copy: where a sparse product is the fastest, none is kept.
+  const at::Tensor weight = packed_ == nullptr ? dense_ : packed_->unpack().to(device_, dtype_);
+  std::vector<Candidate> timed;
+  for (size_t candidate = 0; candidate < names.size(); ++candidate) {
+    timed.push_back({names[candidate], [&, candidate]() -> std::optional<double> {
+                       const auto product = [&] { return run(candidate, operands, [&] { return weight; }); };
+                       if (!product().defined()) return std::nullopt;
+                       return backend_->milliseconds(product);
+                     }});
   }
-  return fastest(what, candidates, kernel_cache(backend_->environment(device_)));
+  return fastest(what, timed, kernel_cache(backend_->environment(device_)));
 }
 
-std::string DeviceWeight::kernel(int64_t tokens, Activation activation) const {
-  if (!sparse_) return "dense";
-  const auto known = known_fastest(shape(tokens, activation));
-  return known ? kernel_name(*known, activation) : "not yet measured";
-}
-
-std::string DeviceWeight::kernel_name(size_t candidate, Activation activation) const {
-  return candidate == kDense ? "dense" : "2:4 " + sparse_->kernels(activation)[candidate - 1];
+std::string DeviceWeight::kernel(int64_t tokens, Epilogue epilogue) const {
+  if (backend_ == nullptr) return "dense";
+  const auto known = known_fastest(shape(tokens, epilogue));
+  return known ? candidates(epilogue)[*known] : "not yet measured";
 }
 
 }  // namespace prune2to4

@@ -3,9 +3,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "ops/product_shape.h"
 #include "ops/sparse_gemm.h"
@@ -21,27 +22,31 @@ class DeviceWeight {
   // `packed` must outlive this.
   DeviceWeight(const PackedWeight& packed, at::Device device, at::ScalarType dtype);
 
-  // activation(x weight^T + bias): x [T, in] of this device and dtype.
-  at::Tensor run(const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation) const;
+  // Whether products may be 2:4 ones.
+  bool is_sparse() const { return sparse_ != nullptr; }
+  // The operands are of this device and dtype, of any alignment; T may be 0.
+  at::Tensor run(const Operands& operands) const;
   // What run() takes for so many tokens; "not yet measured" before it was asked.
-  std::string kernel(int64_t tokens, Activation activation) const;
+  std::string kernel(int64_t tokens, Epilogue epilogue) const;
 
  private:
   at::Tensor dense() const;
-  at::Tensor run_sparse(const at::Tensor& x, const std::optional<at::Tensor>& bias,
-                        Activation activation) const;
-  size_t choose(const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation,
-                at::Tensor& d) const;
-  ProductShape shape(int64_t tokens, Activation activation) const;
-  // As reports name it.
-  std::string kernel_name(size_t candidate, Activation activation) const;
+  ProductShape shape(int64_t tokens, Epilogue epilogue) const;
+  // Candidates of fastest(), as reports name them: LibTorch's dense product, the backend's, the 2:4 ones.
+  std::vector<std::string> candidates(Epilogue epilogue) const;
+  size_t choose(const Operands& all) const;
+  // By one of the candidates; an undefined tensor when it does not take this shape. `weight` makes the dense
+  // weight, where it is needed.
+  at::Tensor run(size_t candidate, const Operands& operands, const std::function<at::Tensor()>& weight) const;
 
   at::Tensor dense_;  // undefined: `packed_` has it
   const PackedWeight* packed_ = nullptr;
+  int64_t out_ = 0;
+  int64_t in_ = 0;
   at::Device device_ = at::kCPU;
   at::ScalarType dtype_ = at::kFloat;
-  GemmBackend* backend_ = nullptr;
-  std::unique_ptr<SparseGemm> sparse_;  // none: only the dense product runs here
+  GemmBackend* backend_ = nullptr;      // nullptr: LibTorch's product runs
+  std::unique_ptr<SparseGemm> sparse_;  // none: dense products only
 };
 
 }  // namespace prune2to4

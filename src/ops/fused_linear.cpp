@@ -24,12 +24,19 @@ FusedLinear::FusedLinear(FusedLinear&&) noexcept = default;
 FusedLinear& FusedLinear::operator=(FusedLinear&&) noexcept = default;
 
 at::Tensor FusedLinear::run(const at::Tensor& x, Activation activation) const {
-  return impl_->weight->run(x, impl_->bias, activation);
+  return impl_->weight->run({x, impl_->bias, activation, {}});
+}
+
+at::Tensor FusedLinear::run_residual(const at::Tensor& x, const at::Tensor& residual) const {
+  return impl_->weight->run({x, impl_->bias, Activation::kNone, residual});
 }
 
 const std::string& FusedLinear::name() const { return impl_->name; }
 std::string FusedLinear::kernel(int64_t tokens, Activation activation) const {
-  return impl_->weight->kernel(tokens, activation);
+  return impl_->weight->kernel(tokens, {activation, false});
+}
+std::string FusedLinear::residual_kernel(int64_t tokens) const {
+  return impl_->weight->kernel(tokens, {Activation::kNone, true});
 }
 
 }  // namespace prune2to4

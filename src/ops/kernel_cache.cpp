@@ -16,14 +16,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFormat = "prune2to4 kernels 1";
-constexpr size_t kKeyFields = 5;
+constexpr std::string_view kFormat = "prune2to4 kernels 2";
+constexpr size_t kKeyFields = 6;
 
 // As it stands in the file; the device is the environment's.
 std::string key_of(const ProductShape& shape) {
   std::ostringstream key;
   key << c10::toString(shape.dtype) << '\t' << shape.out << '\t' << shape.in << '\t' << shape.tokens << '\t'
-      << (shape.activation == Activation::kGelu ? "gelu" : "none");
+      << (shape.epilogue.activation == Activation::kGelu ? "gelu"
+          : shape.epilogue.residual                      ? "residual"
+                                                         : "none")
+      << '\t' << (shape.sparse ? "2:4" : "dense");
   return key.str();
 }
 
@@ -85,7 +88,7 @@ KernelCache::Kernels KernelCache::read() const {
   };
   if (line != kFormat) return ignored("it is damaged, or of another version");
   if (!std::getline(in, line) || line != environment_) {
-    return ignored("it was made on another GPU or with other libraries");
+    return ignored("it was made on another device or with other libraries");
   }
   Kernels kernels;
   while (std::getline(in, line)) {

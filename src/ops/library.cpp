@@ -56,7 +56,7 @@ TORCH_LIBRARY(prune2to4, m) {
       weight_norm_mask_op);
 }
 
-TORCH_LIBRARY_IMPL(prune2to4, CPU, m) { m.impl("linear", linear_dense); }
+TORCH_LIBRARY_IMPL(prune2to4, CPU, m) { m.impl("linear", linear_cpu); }
 TORCH_LIBRARY_IMPL(prune2to4, CUDA, m) { m.impl("linear", linear_cuda); }
 TORCH_LIBRARY_IMPL(prune2to4, Meta, m) { m.impl("linear", linear_meta); }
 TORCH_LIBRARY_IMPL(prune2to4, Autograd, m) { m.impl("linear", linear_autograd); }

@@ -45,6 +45,13 @@ at::Tensor linear_autocast(const at::Tensor& input, const PackedWeightPtr& weigh
                     at::autocast::cached_cast(dtype, bias, device));
 }
 
+at::Tensor product(const at::Tensor& input, const PackedWeight& weight, const DeviceWeight& on,
+                   const std::optional<at::Tensor>& bias) {
+  std::vector<int64_t> sizes = input.sizes().vec();
+  sizes.back() = weight.rows();
+  return on.run({input.reshape({-1, weight.cols()}), bias, Activation::kNone, {}}).view(sizes);
+}
+
 }  // namespace
 
 at::Tensor linear_dense(const at::Tensor& input, const PackedWeightPtr& weight,
@@ -53,14 +60,17 @@ at::Tensor linear_dense(const at::Tensor& input, const PackedWeightPtr& weight,
   return at::linear(input, weight->dense(input.device(), input.scalar_type()), bias);
 }
 
+at::Tensor linear_cpu(const at::Tensor& input, const PackedWeightPtr& weight,
+                      const std::optional<at::Tensor>& bias) {
+  check(input, *weight, bias);
+  const auto on = weight->on(input.device(), input.scalar_type());
+  return on->is_sparse() ? product(input, *weight, *on, bias) : linear_dense(input, weight, bias);
+}
+
 at::Tensor linear_cuda(const at::Tensor& input, const PackedWeightPtr& weight,
                        const std::optional<at::Tensor>& bias) {
   check(input, *weight, bias);
-  std::vector<int64_t> sizes = input.sizes().vec();
-  sizes.back() = weight->rows();
-  return weight->on(input.device(), input.scalar_type())
-      ->run(input.reshape({-1, weight->cols()}), bias, Activation::kNone)
-      .view(sizes);
+  return product(input, *weight, *weight->on(input.device(), input.scalar_type()), bias);
 }
 
 at::Tensor linear_meta(const at::Tensor& input, const PackedWeightPtr& weight,

@@ -9,13 +9,16 @@ namespace prune2to4 {
 
 // The kernels of the operator
 //   prune2to4::linear(Tensor input, PackedWeight weight, Tensor? bias) -> Tensor
-// input [..., in], bias [out] of the input's dtype and device, result [..., out]: aten::linear with the dense
-// weight, to the last bit of that kernel; on a GPU in fp16 or bf16 the fastest kernel's, whose sums round
-// otherwise. Each throws c10::Error naming the layer when an input does not fit.
+// input [..., in], bias [out] of the input's dtype and device, result [..., out]: on a GPU in fp16 or bf16,
+// and on the CPU in fp32 or bf16 for weights that are not too small, the fastest kernel's, whose sums may
+// round otherwise than aten::linear's with the dense weight; elsewhere aten::linear's to the last bit. Each
+// throws c10::Error naming the layer when an input does not fit.
 using PackedWeightPtr = c10::intrusive_ptr<PackedWeight>;
 
 at::Tensor linear_dense(const at::Tensor& input, const PackedWeightPtr& weight,
                         const std::optional<at::Tensor>& bias);
+at::Tensor linear_cpu(const at::Tensor& input, const PackedWeightPtr& weight,
+                      const std::optional<at::Tensor>& bias);
 at::Tensor linear_cuda(const at::Tensor& input, const PackedWeightPtr& weight,
                        const std::optional<at::Tensor>& bias);
 at::Tensor linear_meta(const at::Tensor& input, const PackedWeightPtr& weight,

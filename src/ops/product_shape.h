@@ -10,6 +10,14 @@
 
 namespace prune2to4 {
 
+// What a kernel does with the product.
+struct Epilogue {
+  Activation activation = Activation::kNone;
+  bool residual = false;
+
+  auto operator<=>(const Epilogue&) const = default;
+};
+
 // What one measurement holds for: layers of one shape share it, and token counts that are near each other.
 struct ProductShape {
   int device = 0;
@@ -17,7 +25,9 @@ struct ProductShape {
   int64_t out = 0;
   int64_t in = 0;
   int64_t tokens = 0;  // as token_bucket() gives them
-  Activation activation = Activation::kNone;
+  Epilogue epilogue;
+  bool sparse = true;  // 2:4 kernels are among the candidates
+  int threads = 0;     // of a CPU
 
   auto operator<=>(const ProductShape&) const = default;
 };

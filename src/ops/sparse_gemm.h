@@ -9,40 +9,56 @@
 #include <string>
 #include <vector>
 
+#include "ops/product_shape.h"
 #include "prune2to4/api.h"
 #include "prune2to4/fused_linear.h"
 
 namespace prune2to4 {
 
-// A 2:4 weight [out, in] compressed on one GPU, in fp16 or bf16.
+// Of activation(x weight^T + bias) + residual; there is no residual with an activation. All are contiguous
+// and 16-byte aligned, of one dtype and device.
+struct Operands {
+  at::Tensor x;                    // [T, in], T > 0
+  std::optional<at::Tensor> bias;  // [out]
+  Activation activation = Activation::kNone;
+  std::optional<at::Tensor> residual;  // [T, out]
+
+  Epilogue epilogue() const { return {activation, residual.has_value()}; }
+};
+
+// A 2:4 weight [out, in] compressed on one device.
 class SparseGemm {
  public:
   virtual ~SparseGemm() = default;
-  // The kernels for an activation; run() takes one by its index.
-  virtual const std::vector<std::string>& kernels(Activation activation) const = 0;
-  // activation(x weight^T + bias) into d. x [T, in] and d [T, out] are contiguous, 16-byte aligned, T > 0.
-  // False, and nothing done, when the kernel does not take this shape.
-  virtual bool run(size_t kernel, const at::Tensor& x, const std::optional<at::Tensor>& bias,
-                   Activation activation, at::Tensor& d) const = 0;
+  // The kernels for an epilogue; run() takes one by its index.
+  virtual const std::vector<std::string>& kernels(Epilogue epilogue) const = 0;
+  // The product into d [T, out], contiguous and 16-byte aligned. False, and nothing done, when the kernel
+  // does not take this shape.
+  virtual bool run(size_t kernel, const Operands& operands, at::Tensor& d) const = 0;
 };
 
-// What the operators need of a GPU beyond LibTorch: in libprune2to4_ops_cuda.so beside libprune2to4_ops.so.
+// What the operators need of a device beyond LibTorch.
 class GemmBackend {
  public:
   virtual ~GemmBackend() = default;
   // Why 2:4 products of such a weight cannot run there; empty: they can.
   virtual std::string missing(at::Device device, at::ScalarType dtype, int64_t out, int64_t in) = 0;
-  // Everything that a measurement there depends on: GPU, driver, library versions.
+  // Everything that a measurement there depends on: device, driver, library versions.
   virtual std::string environment(at::Device device) = 0;
-  // `weight` [out, in] is dense, on the GPU, with at most two non-zeros in each group of four.
+  // `weight` [out, in] is on the device, with at most two non-zeros in each group of four.
   virtual std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) = 0;
+  // The same of any weight [out, in], as dense, contiguous and 16-byte aligned, by cuBLASLt; as SparseGemm's.
+  virtual const std::vector<std::string>& dense_kernels() const = 0;
+  virtual bool run_dense(size_t kernel, const at::Tensor& weight, const Operands& operands,
+                         at::Tensor& d) const = 0;
   // Whether the current stream is being captured: nothing can be timed then.
   virtual bool capturing() = 0;
   // What `work` takes on the current stream; it runs a few times.
   virtual double milliseconds(const std::function<void()>& work) = 0;
 };
 
-// Loaded once. nullptr, and why, where it is not there or cannot be loaded.
+// The GPU's: in libprune2to4_ops_cuda.so beside libprune2to4_ops.so, loaded once. nullptr, and why, where it
+// is not there or cannot be loaded.
 PRUNE2TO4_API GemmBackend* gemm_backend(std::string& reason);
 
 }  // namespace prune2to4

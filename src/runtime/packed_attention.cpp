@@ -7,6 +7,10 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/searchsorted.h>
 #include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
+
+#include "prune2to4/sequence_attention.h"
+#include "runtime/cpu_attention.h"
 
 namespace prune2to4 {
 namespace {
@@ -54,24 +58,20 @@ at::Tensor flash_attention(const at::Tensor& qkv, const PackedSequences& sequenc
                                                   dropout, /*is_causal=*/false, /*return_debug_mask=*/false));
 }
 
-// LibTorch takes cuDNN where that can.
-at::Tensor batched_attention(const at::Tensor& qkv, int64_t length, double dropout) {
-  // [3, B, H, L, D]
-  const at::Tensor heads = qkv.view({-1, length, 3, qkv.size(2), qkv.size(3)}).permute({2, 0, 3, 1, 4});
-  return at::scaled_dot_product_attention(heads[0], heads[1], heads[2], std::nullopt, dropout)
-      .transpose(1, 2);
-}
-
 }  // namespace
 
 at::Tensor packed_attention(const at::Tensor& qkv, const PackedSequences& sequences, double dropout) {
-  if (!takes_flash(qkv)) {
-    return padded_attention(qkv, sequences.places.defined() ? sequences : with_places(sequences, qkv.size(0)),
-                            dropout);
+  const bool placed = sequences.places.defined();
+  if (qkv.is_cpu() && !placed && dropout == 0 && c10::InferenceMode::is_enabled()) {
+    return cpu_attention(qkv, sequences);
   }
-  const at::Tensor result = sequences.uniform ? batched_attention(qkv, sequences.longest, dropout)
-                                              : flash_attention(qkv, sequences, dropout);
-  return result.reshape({qkv.size(0), -1});
+  if (!takes_flash(qkv)) {
+    return padded_attention(qkv, placed ? sequences : with_places(sequences, qkv.size(0)), dropout);
+  }
+  if (dropout == 0) {
+    if (const auto result = sequence_attention(qkv, sequences.boundaries)) return *result;
+  }
+  return flash_attention(qkv, sequences, dropout).reshape({qkv.size(0), -1});
 }
 
 }  // namespace prune2to4

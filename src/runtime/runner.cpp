@@ -113,11 +113,6 @@ class TranslatedBatch final : public PreparedBatch {
   std::unique_ptr<PreparedBatch> batch_;
 };
 
-bool in_half_precision(const torch::jit::Module& module) {
-  const at::ScalarType type = floating_type(module);
-  return type == at::kHalf || type == at::kBFloat16;
-}
-
 // A trace has its devices wired in; rewritten, they follow the input.
 torch::jit::Module moved(torch::jit::Module module, at::Device device, bool trust_model) {
   if (device.is_cpu()) return module;
@@ -165,9 +160,11 @@ Runner::Runner(Runner&&) noexcept = default;
 
 void Runner::use_engine(const RunnerOptions& options) {
   if (!options.engine_anywhere) {
-    if (!device_.is_cuda()) return;
-    if (!in_half_precision(model_)) {
-      engine_ += " (the encoder engine runs fp16 and bf16)";
+    const at::ScalarType type = floating_type(model_);
+    const bool cpu = device_.is_cpu();
+    if (type != at::kBFloat16 && type != (cpu ? at::kFloat : at::kHalf)) {
+      engine_ += cpu ? " (on a CPU the encoder engine runs fp32 and bf16)"
+                     : " (on a GPU the encoder engine runs fp16 and bf16)";
       return;
     }
   }

@@ -23,7 +23,7 @@ import tempfile
 import torch
 from torch.ao.pruning import WeightNormSparsifier
 
-# Largest difference of logits, relative to the largest logit for the half types.
+# Largest difference of logits, relative to the largest logit.
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 CONFIG = pathlib.Path(__file__).resolve().parents[2] / "configs" / "pytorch_ties.json"
 BY_NAME = {"input_ids": {"kind": "ids", "high": 60}, "attention_mask": {"kind": "mask"},
@@ -187,7 +187,7 @@ def check(build: pathlib.Path, path: pathlib.Path, entry: dict, data: pathlib.Pa
     worst = 0.0
     for inputs in batches:
         difference, scale = largest_difference(dense, sparse, inputs)
-        limit = TOLERANCE[dtype] * (1 if dtype == torch.float32 else max(1.0, scale))
+        limit = TOLERANCE[dtype] * max(1.0, scale)
         assert difference <= limit, f"logits differ by {difference} of {scale}"
         worst = max(worst, difference)
     ratio = report["totals"]["packed_bytes"] / report["totals"]["dense_bytes"] if packed else 1.0

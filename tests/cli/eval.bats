@@ -56,9 +56,9 @@ END
   done
 }
 
-@test "eval says what ran the model, on a CPU the interpreter, and knows no other engine" {
+@test "eval says what ran the model, and knows no other engine" {
   prune2to4 eval model.pt --data dev.safetensors --quiet --limit 2 --device cpu --format json >eval.json
-  jq -e '.settings | .engine == "interpreter" and .padding == "keep"' eval.json
+  jq -e '.settings | .engine == "encoder engine" and .padding == "remove"' eval.json
   expect 2 "--engine" "fast" -- prune2to4 eval model.pt --data dev.safetensors --engine fast
   expect 2 "--padding" "half" -- prune2to4 eval model.pt --data dev.safetensors --padding half
 }

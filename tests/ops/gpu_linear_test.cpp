@@ -13,7 +13,7 @@
 namespace prune2to4 {
 namespace {
 
-constexpr Activation kActivations[] = {Activation::kNone, Activation::kGelu};
+constexpr Epilogue kEpilogues[] = {{Activation::kNone, false}, {Activation::kGelu, false}};
 
 GemmBackend* backend() {
   std::string reason;
@@ -33,11 +33,10 @@ at::Tensor random_2_4(int64_t out, int64_t in, at::ScalarType dtype) {
   return (weight * at::tensor(kept, at::kByte).view({out, in})).to(dtype);
 }
 
-at::Tensor expected(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                    Activation activation) {
-  at::Tensor y = at::mm(x.to(at::kDouble), weight.to(at::kDouble).t());
-  if (bias) y = y + bias->to(at::kDouble);
-  return activation == Activation::kGelu ? at::gelu(y) : y;
+at::Tensor expected(const Operands& operands, const at::Tensor& weight) {
+  at::Tensor y = at::mm(operands.x.to(at::kDouble), weight.to(at::kDouble).t());
+  if (operands.bias) y = y + operands.bias->to(at::kDouble);
+  return operands.activation == Activation::kGelu ? at::gelu(y) : y;
 }
 
 // Of error_of: rounding of the result, and what the fused GELU adds in its own precision.
@@ -45,6 +44,9 @@ double tolerance(at::ScalarType dtype, Activation activation) {
   const double rounding = dtype == at::kHalf ? 0x1p-11 : 0x1p-8;
   return activation == Activation::kGelu && dtype == at::kHalf ? 3 * rounding : 1.2 * rounding;
 }
+
+// cuBLASLt's GELU.
+constexpr double kTanhGelu = 5e-4;
 
 struct Layer {
   at::Tensor weight;  // dense, on the GPU
@@ -55,11 +57,13 @@ struct Layer {
       : weight(random_2_4(out, in, dtype).to(kGpu)), sparse(gemms.compress(weight)) {
     if (biased) bias = at::randn({out}, weight.options());
   }
-  at::Tensor input(int64_t tokens) const { return at::randn({tokens, weight.size(1)}, weight.options()); }
+  Operands operands(int64_t tokens, Epilogue epilogue) const {
+    return {at::randn({tokens, weight.size(1)}, weight.options()), bias, epilogue.activation, {}};
+  }
   at::Tensor output(int64_t tokens) const { return at::full({tokens, weight.size(0)}, 77, weight.options()); }
 };
 
-// Calls by every kernel, in turn, on random shapes.
+// Calls by every 2:4 kernel and cuBLASLt's first, in turn, on random shapes.
 void check_random_products(int64_t calls) {
   at::manual_seed(17);
   std::mt19937 random(17);
@@ -68,16 +72,20 @@ void check_random_products(int64_t calls) {
     const at::ScalarType dtype = below(2) == 0 ? at::kHalf : at::kBFloat16;
     const Layer layer(*backend(), 8 * (1 + below(200)), 32 * (1 + below(64)), dtype, below(4) != 0);
     for (int of_layer = 0; of_layer < 100 && calls > 0; ++of_layer, --calls) {
-      const Activation activation = kActivations[below(2)];
+      const Epilogue epilogue = kEpilogues[below(2)];
       const int64_t tokens = below(3) == 0 ? 1 + below(3000) : 1 + below(300);
-      const auto kernel = static_cast<size_t>(of_layer) % layer.sparse->kernels(activation).size();
-      const at::Tensor x = layer.input(tokens);
+      const size_t sparse_kernels = layer.sparse->kernels(epilogue).size();
+      const auto kernel = static_cast<size_t>(of_layer) % (sparse_kernels + 1);
+      const Operands operands = layer.operands(tokens, epilogue);
       at::Tensor d = layer.output(tokens);
-      const bool ran = layer.sparse->run(kernel, x, layer.bias, activation, d);
-      const double error =
-          error_of(d, expected(x, layer.weight, layer.bias, activation), tolerance(dtype, activation));
+      const bool dense = kernel == sparse_kernels;
+      const bool ran =
+          dense ? backend()->run_dense(0, layer.weight, operands, d) : layer.sparse->run(kernel, operands, d);
+      const double error = error_of(d, expected(operands, layer.weight),
+                                    tolerance(dtype, epilogue.activation) + (dense ? kTanhGelu : 0));
       if (ran && error < 1) continue;
-      CATCH_INFO(layer.weight.sizes() << " " << dtype << " x " << tokens << ", kernel " << kernel);
+      CATCH_INFO(layer.weight.sizes()
+                 << " " << dtype << " x " << tokens << ", kernel " << kernel << (dense ? " (dense)" : ""));
       CATCH_CHECK(ran);
       CATCH_CHECK(error < 1);
     }
@@ -102,7 +110,7 @@ CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in s
   const at::Tensor bias = at::randn({768}, at::TensorOptions(kGpu).dtype(at::kHalf));
   const FusedLinear linear(packed, bias);
   const at::Tensor x = at::randn({1000, 3072}, bias.options());
-  const at::Tensor wanted = expected(x, packed->unpack().to(kGpu), bias, Activation::kNone);
+  const at::Tensor wanted = expected({x, bias, Activation::kNone, {}}, packed->unpack().to(kGpu));
   const at::Tensor eager = linear.run(x, Activation::kNone);
   CATCH_CHECK(error_of(eager, wanted, tolerance(at::kHalf, Activation::kNone)) < 1);
   CATCH_CHECK(linear.kernel(1000, Activation::kNone) != "not yet measured");
@@ -125,6 +133,11 @@ CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in s
   cuda_backend().synchronize(kGpu);
   for (const at::Tensor& result : results) CATCH_CHECK(at::equal(result, eager));
   CATCH_CHECK(linear.run(x.narrow(0, 0, 0), Activation::kNone).sizes() == at::IntArrayRef({0, 768}));
+
+  const at::Tensor residual = at::randn({1000 * 768 + 1}, bias.options()).slice(0, 1).view({1000, 768});
+  CATCH_CHECK(error_of(linear.run_residual(x, residual), wanted + residual.to(at::kDouble),
+                       2 * tolerance(at::kHalf, Activation::kNone)) < 1);  // it rounds twice
+  CATCH_CHECK(linear.residual_kernel(1000) != "not yet measured");
 }
 
 CATCH_TEST_CASE("how fast 2:4 products are", "[.bench]") {
@@ -137,23 +150,19 @@ CATCH_TEST_CASE("how fast 2:4 products are", "[.bench]") {
     const Layer layer(*backend(), out, in, at::kHalf, true);
     for (const int64_t tokens : {1536, 3072, 6144, 11008, 24576, 98304}) {
       if (in > 4000 && tokens != 3072) continue;
-      const at::Tensor x = layer.input(tokens);
       at::Tensor d = layer.output(tokens);
-      for (const Activation activation : kActivations) {
-        if (activation == Activation::kGelu && out < in) continue;
-        const bool gelu = activation == Activation::kGelu;
-        std::printf("%5ld x %5ld %6ld %s  dense %.4f", static_cast<long>(out), static_cast<long>(in),
-                    static_cast<long>(tokens), gelu ? "gelu" : "    ", backend()->milliseconds([&] {
-                      if (gelu)
-                        at::_addmm_activation(*layer.bias, x, layer.weight.t(), 1, 1, true);
-                      else
-                        at::linear(x, layer.weight, layer.bias);
-                    }));
-        const auto& names = layer.sparse->kernels(activation);
-        for (size_t kernel = 0; kernel < names.size(); ++kernel) {
-          std::printf(" | %s %.4f", names[kernel].c_str(), backend()->milliseconds([&] {
-            layer.sparse->run(kernel, x, layer.bias, activation, d);
-          }));
+      for (const Epilogue epilogue : kEpilogues) {
+        if (out < in && epilogue.activation == Activation::kGelu) continue;
+        const Operands operands = layer.operands(tokens, epilogue);
+        std::printf("%5ld x %5ld %6ld %-4s  dense", static_cast<long>(out), static_cast<long>(in),
+                    static_cast<long>(tokens), epilogue.activation == Activation::kGelu ? "gelu" : "");
+        for (size_t kernel = 0; kernel < backend()->dense_kernels().size(); ++kernel) {
+          std::printf(" %.4f", backend()->milliseconds(
+                                   [&] { backend()->run_dense(kernel, layer.weight, operands, d); }));
+        }
+        std::printf(" | 2:4");
+        for (size_t kernel = 0; kernel < layer.sparse->kernels(epilogue).size(); ++kernel) {
+          std::printf(" %.4f", backend()->milliseconds([&] { layer.sparse->run(kernel, operands, d); }));
         }
         std::printf("\n");
       }

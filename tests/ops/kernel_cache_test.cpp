@@ -14,8 +14,8 @@
 namespace prune2to4 {
 namespace {
 
-const ProductShape kShape{0, at::kHalf, 2304, 768, 6144, Activation::kNone};
-const ProductShape kGelu{0, at::kHalf, 3072, 768, 6144, Activation::kGelu};
+const ProductShape kShape{0, at::kHalf, 2304, 768, 6144, {}, true};
+const ProductShape kGelu{0, at::kHalf, 3072, 768, 6144, {Activation::kGelu, false}, true};
 
 // Collects LibTorch's warnings.
 class Warnings : public c10::WarningHandler {
@@ -48,14 +48,15 @@ CATCH_TEST_CASE("a cache keeps what was found, for another process of the same e
   const KernelCache again(file, "a GPU\nof two lines");
   CATCH_CHECK(again.find(kShape) == "2:4 128x128x128 pingpong");
   CATCH_CHECK(again.find(kGelu) == "2:4 128x128x128 pingpong, cluster 2x1");
-  for (ProductShape other : {kShape, kShape, kShape, kShape, kShape}) {
-    static int which = 0;
-    (which == 0 ? other.out : which == 1 ? other.in : other.tokens) += 8;
-    if (which == 3) other = {0, at::kBFloat16, 2304, 768, 6144, Activation::kNone};
-    if (which == 4) other = {0, at::kHalf, 2304, 768, 6144, Activation::kGelu};
-    ++which;
-    CATCH_CHECK_FALSE(again.find(other));
-  }
+  std::vector<ProductShape> others(7, kShape);
+  others[0].out += 8;
+  others[1].in += 8;
+  others[2].tokens += 8;
+  others[3].dtype = at::kBFloat16;
+  others[4].epilogue.activation = Activation::kGelu;
+  others[5].epilogue.residual = true;
+  others[6].sparse = false;
+  for (const ProductShape& other : others) CATCH_CHECK_FALSE(again.find(other));
   CATCH_CHECK(warnings.texts().empty());
 }
 
@@ -67,10 +68,10 @@ CATCH_TEST_CASE("a damaged or foreign cache is ignored with a warning, and writt
   CATCH_REQUIRE(good.find("\tdense\n") != std::string::npos);
   std::vector<std::string> bad{"",
                                "\n",
-                               "prune2to4 kernels 2\na GPU\n",
+                               "prune2to4 kernels 3\na GPU\n",
                                good + "Half\t8\n",
                                good + "\n",
-                               "prune2to4 kernels 1\nanother GPU\n" + good.substr(good.find("Half")),
+                               "prune2to4 kernels 2\nanother GPU\n" + good.substr(good.find("Half")),
                                std::string(1000, '\0')};
   for (size_t length = 0; length < good.find("\tdense"); ++length) bad.push_back(good.substr(0, length));
   for (const std::string& text : bad) {
@@ -80,7 +81,7 @@ CATCH_TEST_CASE("a damaged or foreign cache is ignored with a warning, and writt
     KernelCache cache(file, "a GPU");
     CATCH_CHECK_FALSE(cache.find(kShape));
     // A whole header with nothing behind it is an empty cache.
-    const bool empty = text == "prune2to4 kernels 1\na GPU" || text == "prune2to4 kernels 1\na GPU\n";
+    const bool empty = text == "prune2to4 kernels 2\na GPU" || text == "prune2to4 kernels 2\na GPU\n";
     CATCH_CHECK(warnings.texts().size() == (text.empty() || empty ? 0 : 1));
     cache.add(kShape, "dense");
     CATCH_CHECK(text_of(file) == good);
@@ -107,7 +108,7 @@ CATCH_TEST_CASE("two caches of one file keep what the other found") {
   KernelCache two(folder / "kernels.txt", "a GPU");
   one.add(kShape, "one");
   two.add(kGelu, "two");
-  one.add({0, at::kHalf, 8, 8, 256, Activation::kNone}, "three");
+  one.add({0, at::kHalf, 8, 8, 256, {}, true}, "three");
   const KernelCache all(folder / "kernels.txt", "a GPU");
   CATCH_CHECK(all.find(kShape) == "one");
   CATCH_CHECK(all.find(kGelu) == "two");

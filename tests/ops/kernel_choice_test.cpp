@@ -10,7 +10,7 @@ namespace prune2to4 {
 namespace {
 
 ProductShape shape(int64_t out, Activation activation = Activation::kNone) {
-  return {0, at::kHalf, out, 64, token_bucket(1000), activation};
+  return {0, at::kHalf, out, 64, token_bucket(1000), {activation, false}, true};
 }
 
 // Of a fixed time; counts how often it was measured.

@@ -2,6 +2,8 @@
 #include "prune2to4/packed_attention.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -23,7 +25,8 @@ at::Tensor expected(const at::Tensor& qkv, const std::vector<int64_t>& lengths) 
     const at::Tensor heads =
         qkv.to(at::kCPU, at::kDouble).narrow(0, first, length).permute({1, 2, 0, 3});  // [3, H, length, D]
     const at::Tensor scores = at::matmul(heads[0], heads[1].transpose(1, 2)) / std::sqrt(double{kWidth});
-    parts.push_back(at::matmul(scores.softmax(-1), heads[2]).transpose(0, 1).reshape({length, -1}));
+    parts.push_back(
+        at::matmul(scores.softmax(-1), heads[2]).transpose(0, 1).reshape({length, kHeads * kWidth}));
     first += length;
   }
   return at::cat(parts);
@@ -54,6 +57,19 @@ void check(const std::vector<int64_t>& lengths, bool uniform, at::TensorOptions 
 CATCH_TEST_CASE("each sequence attends to itself alone") {
   check({3, 1, 17, 64}, false, at::kFloat, 1e-5);
   check({16, 16, 16}, true, at::kFloat, 1e-5);
+}
+
+CATCH_TEST_CASE("in inference mode the CPU attends sequence by sequence, by any number of threads") {
+  const c10::InferenceMode inference;
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 2, 5}) {
+    at::set_num_threads(threads);
+    check({3, 1, 17, 64, 2, 40}, false, at::kFloat, 1e-5);
+    check({3, 0, 130}, false, at::kFloat, 1e-5);
+    check({16, 16, 16}, true, at::kFloat, 1e-5);
+    check({5, 33, 12}, false, at::kBFloat16, 3e-2);
+  }
+  at::set_num_threads(before);
 }
 
 CATCH_TEST_CASE("on a GPU sequences of one length give the same attention as those of several") {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cuda/kernels/early_launch.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/row_norm.cuh"
 
@@ -34,6 +35,7 @@ __global__ void __launch_bounds__(Shape::kBlockThreads) sum_norm(Arguments argum
   const int64_t row = int64_t{blockIdx.x} * Shape::kRowsOfBlock + threadIdx.x / Shape::kThreads;
   if (row >= arguments.matrix.rows) return;  // a whole warp, and none waits for it
   const int width = arguments.matrix.width;
+  wait_for_results();
   const Summands<T> from = summands<T>(arguments, row);
   Vector<T> parts[kVectors][3];
 #pragma unroll
@@ -63,8 +65,8 @@ cudaError_t launch(const Arguments& arguments, cudaStream_t stream) {
   return with_row_shape(arguments.matrix.width, [&](auto shape) {
     using Shape = decltype(shape);
     const int64_t blocks = (arguments.matrix.rows + Shape::kRowsOfBlock - 1) / Shape::kRowsOfBlock;
-    sum_norm<T, Shape><<<static_cast<unsigned>(blocks), Shape::kBlockThreads, 0, stream>>>(arguments);
-    return cudaGetLastError();
+    return launch_early(sum_norm<T, Shape, Arguments>, static_cast<unsigned>(blocks), Shape::kBlockThreads,
+                        stream, arguments);
   });
 }
 

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <limits>
 
+#include "ops/cuda/dense_gemm.h"
 #include "ops/cuda/gemm/gemm.h"
 #include "ops/sparse_gemm.h"
 
@@ -33,10 +34,11 @@ at::Tensor bytes(size_t count, at::Device device) {
   return at::empty({static_cast<int64_t>(count)}, at::TensorOptions(device).dtype(at::kByte));
 }
 
-gemm::Kernels kernels_for(gemm::Type type, Activation activation) {
-  if (type == gemm::Type::kHalf)
-    return activation == Activation::kGelu ? gemm::half_gelu() : gemm::half_bias();
-  return activation == Activation::kGelu ? gemm::bfloat16_gelu() : gemm::bfloat16_bias();
+// There is no residual: reading one in the epilogue costs as much as reading it behind.
+gemm::Kernels kernels_for(gemm::Type type, Epilogue epilogue) {
+  const bool half = type == gemm::Type::kHalf;
+  if (epilogue.activation == Activation::kGelu) return half ? gemm::half_gelu() : gemm::bfloat16_gelu();
+  return half ? gemm::half_bias() : gemm::bfloat16_bias();
 }
 
 std::vector<std::string> names_of(const gemm::Kernels& kernels) {
@@ -52,8 +54,8 @@ class CutlassGemm final : public SparseGemm {
         out_(static_cast<int>(weight.size(0))),
         in_(static_cast<int>(weight.size(1))),
         gpu_(gpu_of(weight.device())),
-        bias_names_(names_of(kernels_for(type_, Activation::kNone))),
-        gelu_names_(names_of(kernels_for(type_, Activation::kGelu))) {
+        bias_names_(names_of(kernels_for(type_, {Activation::kNone, false}))),
+        gelu_names_(names_of(kernels_for(type_, {Activation::kGelu, false}))) {
     const c10::cuda::CUDAGuard guard(weight.device());
     const gemm::CompressedBytes size = gemm::compressed_bytes(out_, in_, gpu_);
     values_ = bytes(size.values, weight.device());
@@ -65,17 +67,18 @@ class CutlassGemm final : public SparseGemm {
                                   c10::cuda::getCurrentCUDAStream()));
   }
 
-  const std::vector<std::string>& kernels(Activation activation) const override {
-    return activation == Activation::kGelu ? gelu_names_ : bias_names_;
+  const std::vector<std::string>& kernels(Epilogue epilogue) const override {
+    if (epilogue.activation == Activation::kGelu) return gelu_names_;
+    return epilogue.residual ? none_ : bias_names_;
   }
 
-  bool run(size_t kernel, const at::Tensor& x, const std::optional<at::Tensor>& bias, Activation activation,
-           at::Tensor& d) const override {
+  bool run(size_t kernel, const Operands& operands, at::Tensor& d) const override {
+    const at::Tensor& x = operands.x;
     const c10::cuda::CUDAGuard guard(x.device());
     // The guard does nothing where the device is current already; but a thread in which CUDA has not been
     // called yet has no context, without which CUTLASS cannot describe its tensors to the copy engine.
     C10_CUDA_CHECK(cudaSetDevice(x.device().index()));
-    const gemm::Kernel& chosen = kernels_for(type_, activation).first[kernel];
+    const gemm::Kernel& chosen = kernels_for(type_, operands.epilogue()).first[kernel];
     gemm::Product product;
     product.out = out_;
     product.in = in_;
@@ -83,7 +86,7 @@ class CutlassGemm final : public SparseGemm {
     product.values = values_.const_data_ptr();
     product.metadata = metadata_.const_data_ptr();
     product.x = x.const_data_ptr();
-    product.bias = bias ? bias->const_data_ptr() : nullptr;
+    product.bias = operands.bias ? operands.bias->const_data_ptr() : nullptr;
     product.d = d.mutable_data_ptr();
     at::Tensor workspace;
     if (const size_t size = chosen.workspace_bytes(product, gpu_); size > 0) {
@@ -103,6 +106,7 @@ class CutlassGemm final : public SparseGemm {
   gemm::Gpu gpu_;
   std::vector<std::string> bias_names_;
   std::vector<std::string> gelu_names_;
+  std::vector<std::string> none_;
   at::Tensor values_;
   at::Tensor metadata_;
 };
@@ -161,6 +165,13 @@ class CutlassBackend final : public GemmBackend {
 
   std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) override {
     return std::make_unique<CutlassGemm>(weight);
+  }
+
+  const std::vector<std::string>& dense_kernels() const override { return prune2to4::dense_kernels(); }
+
+  bool run_dense(size_t kernel, const at::Tensor& weight, const Operands& operands,
+                 at::Tensor& d) const override {
+    return prune2to4::run_dense(kernel, weight, operands, d);
   }
 
   bool capturing() override {

@@ -13,8 +13,8 @@
 
 namespace prune2to4 {
 
-// Runs a BERT encoder without the interpreter. Thread-safe: what two threads ask for is queued one after the
-// other.
+// Runs a BERT encoder without the interpreter. Thread-safe: on a GPU what two threads ask for is queued one
+// after the other.
 class EncoderEngine {
  public:
   EncoderEngine(std::shared_ptr<const EncoderPass> pass, bool remove_padding);

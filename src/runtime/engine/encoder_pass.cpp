@@ -57,16 +57,19 @@ PackRules EncoderPass::rules() const {
 
 std::vector<LayerKernel> EncoderPass::kernels(int64_t tokens) const {
   std::vector<LayerKernel> kernels;
-  const auto add = [&](const FusedLinear& linear, Activation activation) {
+  const auto add = [&](const FusedLinear& linear, std::string kernel) {
     std::string name = linear.name();
     if (name.ends_with(kWeight)) name.resize(name.size() - kWeight.size());
-    kernels.push_back({std::move(name), linear.kernel(tokens, activation)});
+    kernels.push_back({std::move(name), std::move(kernel)});
+  };
+  const auto add_norm_kernel = [&](const FusedLinear& linear) {
+    return fused_ ? linear.kernel(tokens, Activation::kNone) : linear.residual_kernel(tokens);
   };
   for (const Layer& layer : layers_) {
-    add(layer.qkv, Activation::kNone);
-    add(layer.attention_output, Activation::kNone);
-    add(layer.intermediate, Activation::kGelu);
-    add(layer.output, Activation::kNone);
+    add(layer.qkv, layer.qkv.kernel(tokens, Activation::kNone));
+    add(layer.attention_output, add_norm_kernel(layer.attention_output));
+    add(layer.intermediate, layer.intermediate.kernel(tokens, Activation::kGelu));
+    add(layer.output, add_norm_kernel(layer.output));
   }
   return kernels;
 }
@@ -78,9 +81,8 @@ void EncoderPass::run(const PackedText& text, at::Tensor& logits) const {
     const at::Tensor qkv = layer.qkv.run(x, Activation::kNone)
                                .view({text.shape.tokens, 3, spec_.heads, spec_.width / spec_.heads});
     const at::Tensor attended = packed_attention(qkv, sequences, 0);
-    x = add_norm(layer.attention_output.run(attended, Activation::kNone), x, layer.attention_norm);
-    x = add_norm(layer.output.run(layer.intermediate.run(x, Activation::kGelu), Activation::kNone), x,
-                 layer.output_norm);
+    x = add_norm(layer.attention_output, attended, x, layer.attention_norm);
+    x = add_norm(layer.output, layer.intermediate.run(x, Activation::kGelu), x, layer.output_norm);
   }
   const at::Tensor found = at::linear(x, head_.dense, head_.bias).to(at::kFloat);
   logits.fill_(kNoLogit);
@@ -94,14 +96,19 @@ at::Tensor EncoderPass::embed(const PackedText& text) const {
   return norm(x, {tables_.norm_weight, tables_.norm_bias});
 }
 
-at::Tensor EncoderPass::add_norm(const at::Tensor& x, const at::Tensor& residual,
+at::Tensor EncoderPass::add_norm(const FusedLinear& linear, const at::Tensor& x, const at::Tensor& residual,
                                  const NormWeights& weights) const {
-  if (fused_) return cuda_backend().add_norm(x, residual, weights.weight, weights.bias, spec_.epsilon);
-  return norm(x + residual, weights);
+  if (!fused_) return norm(linear.run_residual(x, residual), weights);
+  return cuda_backend().add_norm(linear.run(x, Activation::kNone), residual, weights.weight, weights.bias,
+                                 spec_.epsilon);
 }
 
 // With statistics in fp32.
 at::Tensor EncoderPass::norm(const at::Tensor& x, const NormWeights& weights) const {
+  // The CPU's kernel takes bf16 with weights in fp32, and sums in fp32.
+  if (x.is_cpu() && x.scalar_type() == at::kBFloat16) {
+    return at::layer_norm(x, weights.weight.sizes(), weights.weight, weights.bias, spec_.epsilon);
+  }
   return at::layer_norm(x.to(at::kFloat), weights.weight.sizes(), weights.weight, weights.bias, spec_.epsilon)
       .to(x.scalar_type());
 }

@@ -37,7 +37,9 @@ class EncoderPass {
   };
 
   at::Tensor embed(const PackedText& text) const;
-  at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const NormWeights& norm) const;
+  // The norm of linear(x) + residual.
+  at::Tensor add_norm(const FusedLinear& linear, const at::Tensor& x, const at::Tensor& residual,
+                      const NormWeights& norm) const;
   at::Tensor norm(const at::Tensor& x, const NormWeights& norm) const;
 
   EncoderSpec spec_;

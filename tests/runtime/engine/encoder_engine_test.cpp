@@ -49,6 +49,18 @@ CATCH_TEST_CASE("the engine gives the interpreter's logits: every family, dense,
   }
 }
 
+CATCH_TEST_CASE("on the CPU the engine runs fp32 and bf16 without being asked") {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const torch::jit::Module module = pruned("bert_sdpa_tf4", Packed::kAll, dtype);
+    Runner runner("m.pt", module, at::kCPU);
+    CATCH_CHECK(runner.engine() == "encoder engine");
+    CATCH_CHECK(runner.removes_padding());
+    const TextBatch batch = random_batch("bert", runner, 5, 21);
+    const double error = difference(runner.run(batch), interpreter(module).run(batch), batch.attention_mask);
+    CATCH_CHECK(error < (dtype == at::kFloat ? 1e-4 : 8e-2));
+  }
+}
+
 CATCH_TEST_CASE("a shape that is rounded up changes no logit") {
   for (const std::string name : kTracedModels) {
     CATCH_INFO(name);
@@ -165,8 +177,8 @@ def forward(self, input_ids, attention_mask, token_type_ids):
               "interpreter (no BERT encoder was recognised: its logits are not those of a BERT encoder with "
               "its parameters)");
 
-  // On the CPU nobody asked for the engine.
-  CATCH_CHECK(Runner("m.pt", traced_model("bert_sdpa_tf4"), at::kCPU).engine() == "interpreter");
+  CATCH_CHECK(Runner("m.pt", traced_model("bert_sdpa_tf4", at::kHalf), at::kCPU).engine() ==
+              "interpreter (on a CPU the encoder engine runs fp32 and bf16)");
 }
 
 }  // namespace prune2to4

@@ -3,17 +3,10 @@
 #include "ops/cuda/gemm/sparse_gemm.cuh"
 
 namespace prune2to4::gemm {
-namespace {
 
-using Element = cutlass::bfloat16_t;
-using Fusion = BiasActivation<Gelu, cutlass::bfloat16_t>;
-
-constexpr Kernel kKernels[] = {
-    SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<2, 1>, Pingpong>::kernel(
-        "128x128x128 pingpong, cluster 2x1", Type::kBFloat16, true)};
-
-}  // namespace
-
-Kernels bfloat16_gelu() { return {kKernels, sizeof(kKernels) / sizeof(kKernels[0])}; }
+Kernels bfloat16_gelu() {
+  using Element = cutlass::bfloat16_t;
+  return kernels<Element, BiasActivation<Gelu, Element>>();
+}
 
 }  // namespace prune2to4::gemm

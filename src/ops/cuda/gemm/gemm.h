@@ -9,7 +9,8 @@
 // 2:4 products by CUTLASS on GPUs of compute capability 9.0, without Torch. The weight W [out, in] is the
 // structured operand; activations and result are row-major, [tokens, in] and [tokens, out], which CUTLASS
 // sees as column-major [in, tokens] and [out, tokens]: nothing is transposed. All pointers are 16-byte
-// aligned.
+// aligned. Programmatic dependent launch: a kernel may start while the one before it ends, and waits for that
+// one's results before it reads or writes any.
 namespace prune2to4::gemm {
 
 enum class Type { kHalf, kBFloat16 };
@@ -34,8 +35,6 @@ struct Gpu {
 
 struct Kernel {
   const char* name;  // tile (out x tokens x in), schedule and cluster
-  Type type;
-  bool gelu;
   size_t (*workspace_bytes)(const Product&, const Gpu&);
   // cudaErrorNotSupported: the shape does not fit this kernel.
   cudaError_t (*run)(const Product&, const Gpu&, cudaStream_t);

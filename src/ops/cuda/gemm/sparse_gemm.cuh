@@ -21,28 +21,20 @@ using ProblemShape = cute::Shape<int, int, int, int>;  // out, tokens, in, 1
 
 constexpr int kAlignment = 8;  // elements of 16 bytes
 
-struct Pingpong {
-  using MainLoop = cutlass::gemm::KernelTmaWarpSpecializedPingpong;
-  using Epilogue = cutlass::epilogue::TmaWarpSpecialized;
-};
-struct Cooperative {
-  using MainLoop = cutlass::gemm::KernelTmaWarpSpecializedCooperative;
-  using Epilogue = cutlass::epilogue::TmaWarpSpecializedCooperative;
-};
-
-// One kernel: CUTLASS's example 62 with a bias for each output feature, and an activation, in the epilogue.
-template <typename Element, typename Fusion, typename Tile, typename Cluster, typename Schedule>
+// One kernel: CUTLASS's example 62 with a bias for each output feature, and an activation, in the epilogue,
+// which overlaps the next tile's products (ping-pong).
+template <typename Element, typename Fusion, typename Tile, typename Cluster>
 struct SparseGemm {
   using Epilogue = typename cutlass::epilogue::collective::CollectiveBuilder<
       cutlass::arch::Sm90, cutlass::arch::OpClassSparseTensorOp, Tile, Cluster,
       cutlass::epilogue::collective::EpilogueTileAuto, float, float, void, ColumnMajor, kAlignment, Element,
-      ColumnMajor, kAlignment, typename Schedule::Epilogue, Fusion>::CollectiveOp;
+      ColumnMajor, kAlignment, cutlass::epilogue::TmaWarpSpecialized, Fusion>::CollectiveOp;
   using MainLoop = typename cutlass::gemm::collective::CollectiveBuilder<
       cutlass::arch::Sm90, cutlass::arch::OpClassSparseTensorOp, Element, RowMajor, kAlignment, Element,
       ColumnMajor, kAlignment, float, Tile, Cluster,
       cutlass::gemm::collective::StageCountAutoCarveout<static_cast<int>(
           sizeof(typename Epilogue::SharedStorage))>,
-      typename Schedule::MainLoop>::CollectiveOp;
+      cutlass::gemm::KernelTmaWarpSpecializedPingpong>::CollectiveOp;
   using GemmKernel = cutlass::gemm::kernel::GemmUniversal<ProblemShape, MainLoop, Epilogue>;
   using Gemm = cutlass::gemm::device::GemmUniversalAdapter<GemmKernel>;
   using Config = typename MainLoop::SparseConfig;
@@ -79,14 +71,12 @@ struct SparseGemm {
     if (Gemm::can_implement(what) != cutlass::Status::kSuccess) return cudaErrorNotSupported;
     Gemm gemm;
     const bool done = gemm.initialize(what, product.workspace, stream) == cutlass::Status::kSuccess &&
-                      gemm.run(stream) == cutlass::Status::kSuccess;
+                      gemm.run(stream, nullptr, /*launch_with_pdl=*/true) == cutlass::Status::kSuccess;
     const cudaError_t error = cudaGetLastError();
     return !done && error == cudaSuccess ? cudaErrorLaunchFailure : error;
   }
 
-  static constexpr Kernel kernel(const char* name, Type type, bool gelu) {
-    return {name, type, gelu, workspace_bytes, run};
-  }
+  static constexpr Kernel kernel(const char* name) { return {name, workspace_bytes, run}; }
 };
 
 template <typename Element>
@@ -100,5 +90,20 @@ template <int kOut, int kTokens, int kIn>
 using Tile = cute::Shape<cute::Int<kOut>, cute::Int<kTokens>, cute::Int<kIn>>;
 template <int kOut, int kTokens>
 using Cluster = cute::Shape<cute::Int<kOut>, cute::Int<kTokens>, cute::_1>;
+
+// The kernels for one epilogue, found by measuring: two blocks that share activations (2x1) or weights (1x2,
+// for very many tokens), and narrower tiles for few tokens, where a wave of wide ones would leave
+// multiprocessors idle. Larger clusters and 256x128 tiles are slower everywhere.
+template <typename Element, typename Fusion>
+Kernels kernels() {
+  static constexpr Kernel kAll[] = {
+      SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<2, 1>>::kernel(
+          "128x128x128 pingpong, cluster 2x1"),
+      SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<1, 2>>::kernel(
+          "128x128x128 pingpong, cluster 1x2"),
+      SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<1, 1>>::kernel("128x128x128 pingpong"),
+      SparseGemm<Element, Fusion, Tile<128, 96, 128>, Cluster<1, 1>>::kernel("128x96x128 pingpong")};
+  return {kAll, sizeof(kAll) / sizeof(kAll[0])};
+}
 
 }  // namespace prune2to4::gemm

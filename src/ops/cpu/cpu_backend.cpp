@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/cpu/cpu_backend.h"
+
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ops/cpu/kernels.h"
+
+namespace prune2to4 {
+namespace {
+
+// Below it what surrounds a product takes as long as the product.
+constexpr int64_t kLeastWeight = 1 << 17;
+constexpr int64_t kMostTimedTokens = 2048;
+constexpr int64_t kLeastTimedTokens = 64;
+constexpr int64_t kTimedWork = 1 << 30;  // multiplications of a thread
+// The least of a few calls is what the product takes when nothing disturbs it.
+constexpr int kLeastCalls = 3;
+constexpr int kMostCalls = 25;
+constexpr double kEnoughMilliseconds = 15;
+constexpr double kTooManyMilliseconds = 200;
+
+// What /proc/cpuinfo says of the first one.
+std::string cpu_model() {
+  std::ifstream in("/proc/cpuinfo");
+  std::string line;
+  std::string model;
+  while (std::getline(in, line) && !line.empty()) {
+    for (const char* field : {"vendor_id", "cpu family", "model", "stepping"}) {
+      if (!line.starts_with(field)) continue;
+      const size_t value = line.find(": ");
+      if (value != std::string::npos) model += line.substr(value + 2) + ", ";
+      break;
+    }
+  }
+  return model;
+}
+
+class CpuBackend final : public GemmBackend {
+ public:
+  std::string missing(at::Device, at::ScalarType, int64_t, int64_t) override { return {}; }
+
+  std::string environment(at::Device) override {
+    static const std::string model = cpu_model();
+    return model + kernels_.name + ", " + std::to_string(cpu_threads()) +
+           " threads, LibTorch " TORCH_VERSION ", prune2to4 " PRUNE2TO4_VERSION;
+  }
+
+  std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) override {
+    return cpu::compress(weight, kernels_);
+  }
+
+  const std::vector<std::string>& dense_kernels() const override {
+    static const std::vector<std::string> none;  // besides LibTorch's
+    return none;
+  }
+  bool run_dense(size_t, const at::Tensor&, const Operands&, at::Tensor&) const override { return false; }
+
+  bool capturing() override { return false; }
+
+  double milliseconds(const std::function<void()>& work) override {
+    using Clock = std::chrono::steady_clock;
+    double least = std::numeric_limits<double>::infinity();
+    double all = 0;
+    const auto enough = [&](int calls) {
+      return calls == kMostCalls || all > kTooManyMilliseconds ||
+             (calls >= kLeastCalls && all > kEnoughMilliseconds);
+    };
+    for (int calls = 0; !enough(calls); ++calls) {
+      const auto start = Clock::now();
+      work();
+      const double each = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+      least = std::min(least, each);
+      all += each;
+    }
+    return least;
+  }
+
+ private:
+  const cpu::Kernels& kernels_ = *cpu::available_kernels().front();
+};
+
+}  // namespace
+
+GemmBackend* cpu_backend(at::ScalarType dtype, int64_t out, int64_t in) {
+  if (out * in < kLeastWeight || (dtype != at::kFloat && dtype != at::kBFloat16)) return nullptr;
+  static CpuBackend backend;
+  return &backend;
+}
+
+int64_t cpu_token_bucket(int64_t tokens) {
+  int64_t bucket = 1;
+  while (bucket < tokens && bucket < kMostTimedTokens) {
+    if (bucket >= 64 && bucket / 2 * 3 >= tokens) return bucket / 2 * 3;
+    bucket *= 2;
+  }
+  return bucket;
+}
+
+int64_t cpu_timed_tokens(int64_t bucket, int64_t out, int64_t in) {
+  return std::min(bucket, std::max(kLeastTimedTokens, kTimedWork * cpu_threads() / (out * in)));
+}
+
+int cpu_threads() { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
+
+}  // namespace prune2to4

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ops/sparse_gemm.h"
+#include "prune2to4/api.h"
+
+namespace prune2to4 {
+
+namespace cpu {
+struct Kernels;
+
+// Those that this CPU can run, the best first. The environment variable PRUNE2TO4_CPU (portable, avx2,
+// avx512, avx512-bf16) names the best one that is taken; a name that is none of these is ignored with a
+// warning.
+PRUNE2TO4_API std::vector<const Kernels*> available_kernels();
+
+// A 2:4 weight [out, in], fp32 or bf16, for one set of kernels.
+PRUNE2TO4_API std::unique_ptr<SparseGemm> compress(const at::Tensor& weight, const Kernels& kernels);
+}  // namespace cpu
+
+// 2:4 products on the CPU by LibTorch's threads, in fp32 and bf16 with sums in fp32. nullptr for other types,
+// and for weights too small to gain: those are computed dense, and never timed.
+GemmBackend* cpu_backend(at::ScalarType dtype, int64_t out, int64_t in);
+
+// What so many tokens are timed as: fewer than on a GPU are told apart; beyond the last bucket, time is
+// proportional to them.
+PRUNE2TO4_API int64_t cpu_token_bucket(int64_t tokens);
+int cpu_threads();
+// How many of a bucket's tokens are timed with a weight [out, in]: more would take long and tell no more.
+int64_t cpu_timed_tokens(int64_t bucket, int64_t out, int64_t in);
+
+}  // namespace prune2to4

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// What the 2:4 kernels of one instruction set offer. Its files are compiled for that set: they include
+// nothing whose inline functions the linker might then take for the rest of the program.
+namespace prune2to4::cpu {
+
+enum class Element { kFloat, kBFloat16 };
+
+// Where sums of rows go: out[t, n] = activation(sum + bias[n]) + residual[t, n].
+struct Output {
+  const float* bias = nullptr;  // [rows]
+  bool gelu = false;            // exact
+  const void* residual = nullptr;
+  void* out = nullptr;
+  Element element = Element::kFloat;  // of `residual` and `out`, both [tokens, rows]
+};
+
+// The two kept elements of a group of four, and how many bytes into a block of a tile their inputs begin.
+struct Entry {
+  float first;
+  float second;
+  uint16_t first_at;
+  uint16_t second_at;
+};
+
+// A weight [rows, 4 * groups] for a kernel of tiles; the last block of groups may be shorter.
+struct TiledWeight {
+  int64_t rows = 0;
+  int64_t groups = 0;
+  const Entry* entries = nullptr;  // [blocks][rows][groups of the block]
+  const uint32_t* pairs =
+      nullptr;  // bf16, the first kept element low: [blocks][rows / 4][groups of the block][4]
+  const uint16_t* places = nullptr;  // of `pairs`: bytes into a block of the tile
+};
+
+// The same for the kernel of rows: `lanes` rows side by side, two groups at once, zeros behind the last ones.
+struct RowsWeight {
+  int64_t rows = 0;
+  int64_t groups = 0;
+  const float* values = nullptr;       // [rows / lanes][groups / 2][4][lanes]
+  const uint8_t* positions = nullptr;  // [rows / lanes][groups / 2][lanes], as in the portable form
+};
+
+// Activations of up to `vectors * lanes` tokens, features first, and the kernel that multiplies by them.
+struct TiledKernel {
+  int64_t lanes = 0;         // tokens of a vector
+  size_t vectors = 0;        // of a tile
+  int64_t groups = 0;        // of a block, whose part of the tile stays in the L1 cache
+  int64_t group_values = 0;  // vectors that a tile holds of each group and vector of tokens
+  bool paired = false;       // takes `pairs`, else `entries`
+  // Groups first ... last - 1 of x [tokens, 4 * groups] of `element`; the rest of the last vector becomes
+  // zero.
+  void (*pack)(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first, int64_t last,
+               float* tile) = nullptr;
+  // Rows first ... last - 1 (multiples of 4, or the end), for the first tokens of a tile; `output`'s
+  // tensors begin at the tile's first token. `sums` has room for kTiledRows rows of a tile.
+  void (*multiply)(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
+                   const Output& output, float* sums) = nullptr;
+};
+
+constexpr int64_t kTiledRows = 64;
+
+// Vectors of output rows: for few tokens.
+struct RowsKernel {
+  int64_t lanes = 0;
+  size_t vectors = 0;  // that are best done at once
+  // Vectors of rows first ... last - 1. x [tokens, 4 * groups].
+  void (*multiply)(const RowsWeight& weight, const float* x, int64_t tokens, int64_t first, int64_t last,
+                   const Output& output) = nullptr;
+};
+
+struct Kernels {
+  const char* name;
+  TiledKernel tiled_float;     // of fp32, and of bf16 that is computed in fp32
+  TiledKernel tiled_bfloat16;  // empty: there is none
+  RowsKernel rows;             // empty: there is none
+};
+
+const Kernels& portable_kernels();
+const Kernels& avx2_kernels();
+const Kernels& avx512_kernels();
+const Kernels& avx512_bf16_kernels();
+
+}  // namespace prune2to4::cpu

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/cpu/tiled.h"
+
+namespace prune2to4::cpu {
+namespace {
+
+// What every compiler target has, of GCC's and Clang's vectors.
+struct Portable {
+  using Floats = Float4;
+  static constexpr int kLanes = 4;
+
+  static Floats all(float value) { return Floats{value, value, value, value}; }
+  static Floats load(const float* from) { return read<Floats>(from); }
+  static void store(float* to, Floats value) { write(to, value); }
+  static Floats fma(Floats a, Floats b, Floats c) { return a * b + c; }
+  static Floats least(Floats a, Floats b) { return a < b ? a : b; }
+  static Floats greatest(Floats a, Floats b) { return a > b ? a : b; }
+};
+
+}  // namespace
+
+const Kernels& portable_kernels() {
+  static const Kernels kernels{"portable", Tiled<Portable, 8, 32>::kKernel, {}, {}};
+  return kernels;
+}
+
+}  // namespace prune2to4::cpu

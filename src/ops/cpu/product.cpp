@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/cpu/product.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+
+namespace prune2to4::cpu {
+namespace {
+
+constexpr std::align_val_t kCacheLine{64};
+// Fewer multiplications than this are not worth another thread.
+constexpr int64_t kLeastWork = 1 << 16;
+constexpr int64_t kLeastRows = 16;
+
+struct Free {
+  void operator()(float* memory) const { ::operator delete[](memory, kCacheLine); }
+};
+using Buffer = std::unique_ptr<float[], Free>;
+
+Buffer buffer(int64_t floats) {
+  return Buffer(
+      static_cast<float*>(::operator new[](static_cast<size_t>(floats) * sizeof(float), kCacheLine)));
+}
+
+int64_t rounded_quotient(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+int64_t threads_for(int64_t work) {
+  if (at::in_parallel_region()) return 1;
+  return std::clamp<int64_t>(work / kLeastWork, 1, at::get_num_threads());
+}
+
+// `work` for parts first ... last - 1, in `threads` runs of them.
+template <typename Work>
+void in_parallel(int64_t parts, int64_t threads, const Work& work) {
+  if (threads == 1) return work(0, parts);
+  at::parallel_for(0, parts, rounded_quotient(parts, threads), work);
+}
+
+class TiledProduct {
+ public:
+  TiledProduct(const TiledKernel& kernel, const TiledWeight& weight, const void* x, int64_t tokens,
+               const Output& output)
+      : kernel_(kernel),
+        weight_(weight),
+        x_(x),
+        tokens_(tokens),
+        output_(output),
+        threads_(threads_for(tokens * weight.rows * weight.groups * 2)) {}
+
+  // Where tiles that are nearly full occupy all threads, each thread has tiles of its own; else the rows are
+  // shared out too.
+  void run() {
+    const auto most = static_cast<int64_t>(kernel_.vectors);
+    const int64_t vectors = rounded_quotient(tokens_, kernel_.lanes);
+    const int64_t rounds = rounded_quotient(vectors, threads_ * most);
+    const int64_t even = rounded_quotient(vectors, threads_ * rounds);
+    if (4 * even >= 3 * most || threads_ == 1) {
+      set_tiles(even);
+      return run_tiles();
+    }
+    set_tiles(rounded_quotient(vectors, rounded_quotient(vectors, most)));
+    run_grid();
+  }
+
+ private:
+  void set_tiles(int64_t vectors) {
+    tile_tokens_ = vectors * kernel_.lanes;
+    tiles_ = rounded_quotient(tokens_, tile_tokens_);
+    tile_floats_ =
+        weight_.groups * kernel_.group_values * kernel_.lanes * static_cast<int64_t>(kernel_.vectors);
+    sums_floats_ = kTiledRows * kernel_.lanes * static_cast<int64_t>(kernel_.vectors);
+  }
+
+  int64_t element_size() const { return output_.element == Element::kFloat ? 4 : 2; }
+  int64_t tokens_of(int64_t tile) const { return std::min(tile_tokens_, tokens_ - tile * tile_tokens_); }
+
+  void pack(int64_t tile, int64_t first, int64_t last, float* to) const {
+    const int64_t row = tile * tile_tokens_ * weight_.groups * 4;
+    kernel_.pack(static_cast<const char*>(x_) + row * element_size(), output_.element, tokens_of(tile),
+                 weight_.groups, first, last, to);
+  }
+
+  void multiply(int64_t tile, const float* inputs, int64_t first, int64_t last, float* sums) const {
+    Output output = output_;
+    const int64_t offset = tile * tile_tokens_ * weight_.rows * element_size();
+    output.out = static_cast<char*>(output.out) + offset;
+    if (output.residual != nullptr) output.residual = static_cast<const char*>(output.residual) + offset;
+    kernel_.multiply(weight_, inputs, tokens_of(tile), first, last, output, sums);
+  }
+
+  void run_tiles() const {
+    in_parallel(tiles_, threads_, [&](int64_t begin, int64_t end) {
+      const Buffer tile = buffer(tile_floats_);
+      const Buffer sums = buffer(sums_floats_);
+      for (int64_t i = begin; i < end; ++i) {
+        pack(i, 0, weight_.groups, tile.get());
+        multiply(i, tile.get(), 0, weight_.rows, sums.get());
+      }
+    });
+  }
+
+  void run_grid() const {
+    const Buffer all = buffer(tiles_ * tile_floats_);
+    const int64_t blocks = rounded_quotient(weight_.groups, kernel_.groups);
+    in_parallel(tiles_ * blocks, threads_, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i % blocks * kernel_.groups;
+        pack(i / blocks, first, std::min(first + kernel_.groups, weight_.groups),
+             all.get() + i / blocks * tile_floats_);
+      }
+    });
+    const int64_t rows = rows_of_part();
+    const int64_t parts = rounded_quotient(weight_.rows, rows);
+    in_parallel(tiles_ * parts, threads_, [&](int64_t begin, int64_t end) {
+      const Buffer sums = buffer(sums_floats_);
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i % parts * rows;
+        multiply(i / parts, all.get() + i / parts * tile_floats_, first, std::min(first + rows, weight_.rows),
+                 sums.get());
+      }
+    });
+  }
+
+  // That leave the last thread waiting the least.
+  int64_t rows_of_part() const {
+    int64_t best = weight_.rows;
+    int64_t least = tiles_ * weight_.rows;
+    for (int64_t parts = 1; parts <= threads_; ++parts) {
+      const int64_t rows =
+          std::max(rounded_quotient(weight_.rows, parts * kLeastRows) * kLeastRows, kLeastRows);
+      const int64_t longest =
+          rounded_quotient(tiles_ * rounded_quotient(weight_.rows, rows), threads_) * rows;
+      if (longest >= least) continue;
+      least = longest;
+      best = rows;
+    }
+    return best;
+  }
+
+  const TiledKernel& kernel_;
+  const TiledWeight& weight_;
+  const void* x_;
+  int64_t tokens_;
+  const Output& output_;
+  int64_t threads_;
+  int64_t tile_tokens_ = 0;
+  int64_t tiles_ = 0;
+  int64_t tile_floats_ = 0;
+  int64_t sums_floats_ = 0;
+};
+
+}  // namespace
+
+void multiply_tiled(const TiledKernel& kernel, const TiledWeight& weight, const void* x, int64_t tokens,
+                    const Output& output) {
+  TiledProduct(kernel, weight, x, tokens, output).run();
+}
+
+void multiply_rows(const RowsKernel& kernel, const RowsWeight& weight, const float* x, int64_t tokens,
+                   const Output& output) {
+  const int64_t threads = threads_for(tokens * weight.rows * weight.groups * 2);
+  in_parallel(rounded_quotient(weight.rows, kernel.lanes), threads,
+              [&](int64_t first, int64_t last) { kernel.multiply(weight, x, tokens, first, last, output); });
+}
+
+}  // namespace prune2to4::cpu

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ops/cpu/vectors.h"
+
+namespace prune2to4::cpu {
+namespace {
+
+// Sums of rows, [rows][stride], go to out[token, row], four by four.
+inline void write_sums(const float* sums, int64_t stride, int64_t tokens, int64_t rows, int64_t first,
+                       int64_t width, const Output& output) {
+  const auto write_one = [&](int64_t token, int64_t row) {
+    const int64_t at = token * width + first + row;
+    float value = sums[row * stride + token];
+    if (output.residual != nullptr) value += read1(output.residual, output.element, at);
+    write1(output.out, output.element, at, value);
+  };
+  for (int64_t token = 0; token < tokens; token += 4) {
+    const bool whole = token + 4 <= tokens;
+    int64_t row = 0;
+    for (; whole && row + 4 <= rows; row += 4) {
+      const float* from = sums + row * stride + token;
+      Float4 lines[4] = {read<Float4>(from), read<Float4>(from + stride), read<Float4>(from + 2 * stride),
+                         read<Float4>(from + 3 * stride)};
+      transpose(lines[0], lines[1], lines[2], lines[3]);
+      for (int64_t i = 0; i < 4; ++i) {
+        const int64_t at = (token + i) * width + first + row;
+        Float4 value = lines[i];
+        if (output.residual != nullptr) value += read4(output.residual, output.element, at);
+        write4(output.out, output.element, at, value);
+      }
+    }
+    for (; row < rows; ++row) {
+      for (int64_t each = token; each < token + 4 && each < tokens; ++each) write_one(each, row);
+    }
+  }
+}
+
+template <typename V, size_t kUsed>
+inline void begin_sums(const float* bias, int64_t rows, int64_t stride, float* sums) {
+  for (int64_t row = 0; row < rows; ++row, sums += stride) {
+    const auto start = V::all(bias == nullptr ? 0.0F : bias[row]);
+    for (size_t i = 0; i < kUsed; ++i) V::store(sums + i * V::kLanes, start);
+  }
+}
+
+template <typename V, size_t kUsed>
+inline void gelu_sums(int64_t rows, int64_t stride, float* sums) {
+  for (int64_t row = 0; row < rows; ++row, sums += stride) {
+    for (size_t i = 0; i < kUsed; ++i) {
+      V::store(sums + i * V::kLanes, gelu<V>(V::load(sums + i * V::kLanes)));
+    }
+  }
+}
+
+// A kernel whose vectors are tokens: each kept weight is multiplied by its feature of all tokens of the tile,
+// so that nothing is gathered, and half of dense's multiplications are left out. A tile is
+// [features][kVectors * lanes]; kBlock groups of it stay in the L1 cache while the rows go by.
+template <typename V, size_t kVectors, int64_t kBlock>
+struct Tiled {
+  using F = typename V::Floats;
+  static constexpr int64_t kStride = static_cast<int64_t>(kVectors) * V::kLanes;
+  static_assert(kBlock * 4 * kStride * 4 <= 65536, "an Entry's places have 16 bits");
+
+  static void pack(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first,
+                   int64_t last, float* tile) {
+    const int64_t width = 4 * groups;
+    const int64_t end = (tokens + V::kLanes - 1) / V::kLanes * V::kLanes;
+    for (int64_t block = first; block < last; block += kBlock) {
+      const int64_t stop = block + kBlock < last ? block + kBlock : last;
+      for (int64_t token = 0; token < end; token += 4) {
+        for (int64_t group = block; group < stop; ++group) {
+          Float4 lines[4];
+          for (int64_t i = 0; i < 4; ++i) {
+            lines[i] = token + i < tokens ? read4(x, element, (token + i) * width + 4 * group) : Float4{};
+          }
+          transpose(lines[0], lines[1], lines[2], lines[3]);
+          for (int64_t i = 0; i < 4; ++i) write(tile + (4 * group + i) * kStride + token, lines[i]);
+        }
+      }
+    }
+  }
+
+  // Adds a block's part to the sums of one row.
+  template <size_t kUsed>
+  static void add_row(const Entry* entry, const Entry* end, const char* tile, float* sums) {
+    F sum[kUsed];
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kUsed; ++i) sum[i] = V::load(sums + i * V::kLanes);
+    for (; entry < end; ++entry) {
+      const auto* first = reinterpret_cast<const float*>(tile + entry->first_at);
+      const auto* second = reinterpret_cast<const float*>(tile + entry->second_at);
+      const F one = V::all(entry->first);
+      const F two = V::all(entry->second);
+#pragma GCC unroll 16
+      for (size_t i = 0; i < kUsed; ++i) sum[i] = V::fma(one, V::load(first + i * V::kLanes), sum[i]);
+#pragma GCC unroll 16
+      for (size_t i = 0; i < kUsed; ++i) sum[i] = V::fma(two, V::load(second + i * V::kLanes), sum[i]);
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kUsed; ++i) V::store(sums + i * V::kLanes, sum[i]);
+  }
+
+  template <size_t kUsed>
+  static void multiply_used(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
+                            int64_t last, const Output& output, float* sums) {
+    for (int64_t row = first; row < last; row += kTiledRows) {
+      const int64_t rows = last - row < kTiledRows ? last - row : kTiledRows;
+      begin_sums<V, kUsed>(output.bias == nullptr ? nullptr : output.bias + row, rows, kStride, sums);
+      for (int64_t group = 0; group < weight.groups; group += kBlock) {
+        const int64_t left = weight.groups - group;
+        const int64_t groups = left < kBlock ? left : kBlock;
+        const Entry* entry = weight.entries + group * weight.rows + row * groups;
+        const auto* block = reinterpret_cast<const char*>(tile + 4 * group * kStride);
+        for (int64_t i = 0; i < rows; ++i) {
+          add_row<kUsed>(entry + i * groups, entry + (i + 1) * groups, block, sums + i * kStride);
+        }
+      }
+      if (output.gelu) gelu_sums<V, kUsed>(rows, kStride, sums);
+      write_sums(sums, kStride, tokens, rows, row, weight.rows, output);
+    }
+  }
+
+  template <size_t kUsed = kVectors>
+  static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
+                       int64_t last, const Output& output, float* sums) {
+    if constexpr (kUsed > 1) {
+      if (tokens <= static_cast<int64_t>(kUsed - 1) * V::kLanes) {
+        return multiply<kUsed - 1>(weight, tile, tokens, first, last, output, sums);
+      }
+    }
+    multiply_used<kUsed>(weight, tile, tokens, first, last, output, sums);
+  }
+
+  static constexpr TiledKernel kKernel{V::kLanes, kVectors, kBlock, 4, false, &pack, &multiply<kVectors>};
+};
+
+}  // namespace
+}  // namespace prune2to4::cpu

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/cpu/weight_layout.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace prune2to4::cpu {
+namespace {
+
+constexpr int64_t kRowsOfPairs = 4;  // side by side in TiledWeight::pairs
+
+// Of a group of four with at most two non-zeros.
+Kept kept_of(const float* group) {
+  int at[2] = {0, 0};
+  int count = 0;
+  for (int i = 0; i < 4 && count < 2; ++i) {
+    if (group[i] != 0) at[count++] = i;
+  }
+  if (count == 0) return {};
+  if (count == 1) at[1] = at[0] == 0 ? 1 : 0;
+  if (at[1] < at[0]) std::swap(at[0], at[1]);
+  return {group[at[0]], group[at[1]], at[0], at[1]};
+}
+
+// (0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)
+int pair_of(const Kept& kept) {
+  return kept.first_at == 0 ? kept.second_at - 1 : kept.first_at + kept.second_at;
+}
+
+// The upper half of a bf16's fp32 form.
+uint32_t upper_bits(float value) { return std::bit_cast<uint32_t>(value) >> 16; }
+
+int64_t vector_bytes(const TiledKernel& kernel) {
+  return kernel.lanes * static_cast<int64_t>(kernel.vectors * sizeof(float));
+}
+
+}  // namespace
+
+RowsLayout::RowsLayout(const float* weight, int64_t rows, int64_t groups, int64_t lanes)
+    : rows_(rows), groups_(groups), lanes_(lanes) {
+  const int64_t padded = (rows + lanes - 1) / lanes * lanes;
+  const int64_t pairs = (groups + 1) / 2;
+  values_.resize(static_cast<size_t>(padded * pairs * 4));
+  positions_.resize(static_cast<size_t>(padded * pairs));
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t group = 0; group < groups; ++group) {
+      const Kept kept = kept_of(weight + 4 * (row * groups + group));
+      const int64_t place = at(row, group);
+      const int64_t odd = group % 2;
+      float* values = values_.data() + 4 * place + 2 * odd * lanes + row % lanes;
+      values[0] = kept.first;
+      values[lanes] = kept.second;
+      const int positions = (kept.first_at | kept.second_at << 2) << (4 * odd);
+      positions_[static_cast<size_t>(place + row % lanes)] |= static_cast<uint8_t>(positions);
+    }
+  }
+}
+
+// Of the vector that holds it, in vectors of positions.
+int64_t RowsLayout::at(int64_t row, int64_t group) const {
+  return (row / lanes_ * ((groups_ + 1) / 2) + group / 2) * lanes_;
+}
+
+Kept RowsLayout::kept(int64_t row, int64_t group) const {
+  const int64_t place = at(row, group);
+  const int64_t odd = group % 2;
+  const float* values = values_.data() + 4 * place + 2 * odd * lanes_ + row % lanes_;
+  const int positions = positions_[static_cast<size_t>(place + row % lanes_)] >> (4 * odd);
+  return {values[0], values[lanes_], positions & 3, positions >> 2 & 3};
+}
+
+TiledLayout::TiledLayout(const RowsLayout& weight, const TiledKernel& kernel)
+    : rows_(weight.rows()), groups_(weight.groups()) {
+  if (kernel.paired) {
+    add_pairs(weight, kernel);
+  } else {
+    add_entries(weight, kernel);
+  }
+}
+
+void TiledLayout::add_entries(const RowsLayout& weight, const TiledKernel& kernel) {
+  entries_.reserve(static_cast<size_t>(rows_ * groups_));
+  for (int64_t block = 0; block < groups_; block += kernel.groups) {
+    for (int64_t row = 0; row < rows_; ++row) {
+      for (int64_t group = block; group < std::min(block + kernel.groups, groups_); ++group) {
+        const Kept kept = weight.kept(row, group);
+        const auto place = [&](int position) {
+          return static_cast<uint16_t>((4 * (group - block) + position) * vector_bytes(kernel));
+        };
+        entries_.push_back({kept.first, kept.second, place(kept.first_at), place(kept.second_at)});
+      }
+    }
+  }
+}
+
+void TiledLayout::add_pairs(const RowsLayout& weight, const TiledKernel& kernel) {
+  for (int64_t block = 0; block < groups_; block += kernel.groups) {
+    for (int64_t first = 0; first < rows_; first += kRowsOfPairs) {
+      for (int64_t group = block; group < std::min(block + kernel.groups, groups_); ++group) {
+        for (int64_t row = first; row < first + kRowsOfPairs; ++row) {
+          const Kept kept = row < rows_ ? weight.kept(row, group) : Kept{};
+          pairs_.push_back(upper_bits(kept.first) | upper_bits(kept.second) << 16);
+          places_.push_back(static_cast<uint16_t>((kernel.group_values * (group - block) + pair_of(kept)) *
+                                                  vector_bytes(kernel)));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace prune2to4::cpu

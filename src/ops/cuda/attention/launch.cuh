@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cudaTypedefs.h>
+#include <cuda_runtime_api.h>
+
+#include "ops/cuda/attention/attention.cuh"
+
+namespace prune2to4::attention {
+
+// Tiles of kRows rows and a head's width in [tokens, 3 * heads * width]. Of three coordinates the last two
+// both count rows, from kRows rows before the first on; their sum is the row. The second ends at kRows, where
+// zeros begin: that is how a tile ends within the matrix.
+template <typename C>
+cudaError_t encode(const Call& call, CUtensorMap& map) {
+  static const auto driver = [] {
+    void* function = nullptr;
+    cudaDriverEntryPointQueryResult found{};
+    const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000,
+                                                               cudaEnableDefault, &found);
+    return error == cudaSuccess && found == cudaDriverEntryPointSuccess
+               ? reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(function)
+               : nullptr;
+  }();
+  if (driver == nullptr) return cudaErrorNotSupported;
+  const cuuint64_t columns = cuuint64_t{3} * static_cast<cuuint64_t>(call.heads) * C::kWidth;
+  const cuuint64_t row = columns * sizeof(typename C::Element);
+  const cuuint64_t sizes[] = {columns, kRows, static_cast<cuuint64_t>(call.tokens) + kRows};
+  const cuuint64_t strides[] = {row, row};
+  const cuuint32_t box[] = {C::kWidth, kRows, 1};
+  const cuuint32_t steps[] = {1, 1, 1};
+  const auto start = reinterpret_cast<uintptr_t>(call.qkv) - kRows * row;
+  const bool half = std::is_same_v<typename C::Element, cutlass::half_t>;
+  const CUresult done =
+      driver(&map, half ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3,
+             reinterpret_cast<void*>(start), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
+             C::kWide ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
+             CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  return done == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+template <typename C>
+cudaError_t launch(const Call& call, cudaStream_t stream) {
+  constexpr int kBytes = static_cast<int>(sizeof(typename C::Shared));
+  int device = 0;
+  int multiprocessors = 0;
+  if (const cudaError_t error = cudaGetDevice(&device); error != cudaSuccess) return error;
+  if (const cudaError_t error =
+          cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
+      error != cudaSuccess) {
+    return error;
+  }
+  CUtensorMap map;
+  if (const cudaError_t error = encode<C>(call, map); error != cudaSuccess) return error;
+  if (const cudaError_t error =
+          cudaFuncSetAttribute(attend<C>, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes);
+      error != cudaSuccess) {
+    return error;
+  }
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(multiprocessors));
+  config.blockDim = dim3(C::kThreads);
+  config.dynamicSmemBytes = kBytes;
+  config.stream = stream;
+  config.attrs = &overlap;
+  config.numAttrs = 1;
+  return cudaLaunchKernelEx(&config, attend<C>, map, call);
+}
+
+template <typename Element>
+cudaError_t launch_for(int width, const Call& call, cudaStream_t stream) {
+  if (width == 64) return launch<Config<Element, 64>>(call, stream);
+  if (width == 32) return launch<Config<Element, 32>>(call, stream);
+  return cudaErrorNotSupported;
+}
+
+}  // namespace prune2to4::attention

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <random>
+
+#include "ops/cpu/cpu_backend.h"
+#include "ops/cpu/kernels.h"
+#include "prune2to4/fused_linear.h"
+#include "prune2to4/packed_weight.h"
+
+namespace prune2to4 {
+namespace {
+
+// At most two of each group of four are left, anywhere in it, sometimes fewer.
+at::Tensor sparse_weight(int64_t rows, int64_t cols, at::ScalarType dtype) {
+  const at::Tensor groups = at::randn({rows, cols / 4, 4}) / std::sqrt(static_cast<double>(cols));
+  const at::Tensor smallest = std::get<1>(at::rand({rows, cols / 4, 4}).topk(2, -1));
+  const at::Tensor weight = groups.scatter(-1, smallest, 0);
+  return (weight * at::rand({rows, cols / 4, 1}).gt(0.1)).reshape({rows, cols}).to(dtype);
+}
+
+struct Case {
+  Operands operands;
+  at::Tensor weight;
+
+  at::Tensor expected() const {
+    const auto wide = [](const at::Tensor& tensor) { return tensor.to(at::kDouble); };
+    at::Tensor y = at::matmul(wide(operands.x), wide(weight).t());
+    if (operands.bias) y = y + wide(*operands.bias);
+    if (operands.activation == Activation::kGelu) y = at::gelu(y);
+    return operands.residual ? y + wide(*operands.residual) : y;
+  }
+};
+
+Case random_case(int64_t tokens, int64_t rows, int64_t cols, at::ScalarType dtype, uint32_t bits) {
+  Case made{{at::randn({tokens, cols}).to(dtype), {}, Activation::kNone, {}},
+            sparse_weight(rows, cols, dtype)};
+  if ((bits & 1) != 0) made.operands.bias = at::randn({rows}).to(dtype);
+  if ((bits & 2) != 0) {
+    made.operands.activation = Activation::kGelu;
+  } else if ((bits & 4) != 0) {
+    made.operands.residual = at::randn({tokens, rows}).to(dtype);
+  }
+  return made;
+}
+
+at::Tensor product(const SparseGemm& gemm, size_t kernel, const Operands& operands, int64_t rows) {
+  // A kernel that leaves something out leaves NaN.
+  at::Tensor d =
+      at::full({operands.x.size(0), rows}, std::numeric_limits<double>::quiet_NaN(), operands.x.options());
+  return gemm.run(kernel, operands, d) ? d : at::Tensor();
+}
+
+class Threads {
+ public:
+  explicit Threads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
+  ~Threads() { at::set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+void check_random_shapes(const cpu::Kernels& kernels, at::ScalarType dtype, int count, double tolerance) {
+  std::mt19937 random(17);
+  const auto below = [&](int64_t end) { return static_cast<int64_t>(random() % static_cast<uint64_t>(end)); };
+  for (int i = 0; i < count; ++i) {
+    const int64_t tokens = 1 + below(i % 8 == 0 ? 300 : 40);
+    const int64_t rows = 1 + below(i % 8 == 1 ? 150 : 40);
+    const int64_t cols = 4 * (1 + below(i % 8 == 2 ? 60 : 20));
+    const Case each = random_case(tokens, rows, cols, dtype, static_cast<uint32_t>(random()));
+    const auto gemm = cpu::compress(each.weight, kernels);
+    const at::Tensor expected = each.expected();
+    for (size_t kernel = 0; kernel < gemm->kernels({}).size(); ++kernel) {
+      const at::Tensor found = product(*gemm, kernel, each.operands, rows);
+      if (!found.defined()) continue;
+      const double error =
+          ((found.to(at::kDouble) - expected).abs() / expected.abs().clamp_min(1)).max().item<double>();
+      CATCH_INFO(gemm->kernels({})[kernel] << ", " << tokens << " tokens, " << rows << " x " << cols);
+      CATCH_REQUIRE(error < tolerance);
+    }
+  }
+}
+
+}  // namespace
+
+CATCH_TEST_CASE("the CPU's 2:4 kernels equal an fp64 reference at random shapes, at every level") {
+  at::manual_seed(3);
+  const Threads one(1);
+  for (const cpu::Kernels* kernels : cpu::available_kernels()) {
+    check_random_shapes(*kernels, at::kFloat, 2000, 2e-6);
+    check_random_shapes(*kernels, at::kBFloat16, 500, 8e-3);
+  }
+}
+
+CATCH_TEST_CASE("a 2:4 product has the same bits by any number of threads, and in any company") {
+  at::manual_seed(4);
+  for (const cpu::Kernels* kernels : cpu::available_kernels()) {
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      const Case made = random_case(201, 203, 388, dtype, 3);
+      const auto gemm = cpu::compress(made.weight, *kernels);
+      at::Tensor wanted;
+      for (const int threads : {1, 2, 3, 7}) {
+        const Threads some(threads);
+        const at::Tensor found = product(*gemm, 0, made.operands, 203);
+        if (!wanted.defined()) wanted = found;
+        CATCH_INFO(gemm->kernels({})[0] << ", " << threads << " threads");
+        CATCH_REQUIRE(at::equal(found, wanted));
+        for (size_t kernel = 0; kernel < gemm->kernels({}).size(); ++kernel) {
+          Operands few = made.operands;
+          few.x = made.operands.x.narrow(0, 5, 7);
+          const bool alike = dtype == at::kFloat || kernel == 0;  // pairs of bf16 are summed in another order
+          if (alike) CATCH_REQUIRE(at::equal(product(*gemm, kernel, few, 203), wanted.narrow(0, 5, 7)));
+        }
+      }
+    }
+  }
+}
+
+CATCH_TEST_CASE("GELU on the CPU is the exact one") {
+  const at::Tensor x = at::linspace(-12, 12, 4096).view({-1, 4});
+  const at::Tensor weight = at::eye(4).index_select(0, at::tensor({0, 1}));
+  for (const cpu::Kernels* kernels : cpu::available_kernels()) {
+    const Case made{{x, {}, Activation::kGelu, {}}, weight};
+    const at::Tensor found = product(*cpu::compress(weight, *kernels), 0, made.operands, 2).to(at::kDouble);
+    CATCH_CHECK((found - made.expected()).abs().max().item<double>() < 1e-6);
+  }
+}
+
+CATCH_TEST_CASE("NaN and infinities pass through the CPU's kernels, and stay in their token") {
+  const at::Tensor weight = at::ones({6, 8}) * at::tensor({1.F, 0.F, 1.F, 0.F, 0.F, 1.F, 1.F, 0.F});
+  for (const cpu::Kernels* kernels : cpu::available_kernels()) {
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      const auto gemm = cpu::compress(weight.to(dtype), *kernels);
+      at::Tensor x = at::ones({3, 8}).to(dtype);
+      x[1][2] = std::numeric_limits<double>::quiet_NaN();
+      x[2][5] = std::numeric_limits<double>::infinity();
+      for (size_t kernel = 0; kernel < gemm->kernels({}).size(); ++kernel) {
+        const at::Tensor y = product(*gemm, kernel, {x, {}, Activation::kNone, {}}, 6);
+        CATCH_CHECK(y[0].eq(4).all().item<bool>());
+        CATCH_CHECK(y[1].isnan().all().item<bool>());
+        CATCH_CHECK(y[2].isinf().all().item<bool>());
+      }
+    }
+  }
+}
+
+CATCH_TEST_CASE(
+    "a large 2:4 layer on the CPU takes what proved fastest; a small one is dense and never timed") {
+  at::manual_seed(5);
+  const at::Tensor weight = sparse_weight(384, 384, at::kFloat);
+  const at::Tensor bias = at::randn({384});
+  const FusedLinear linear(PackedWeight::pack(weight, "layer"), bias);
+  CATCH_CHECK(linear.kernel(37, Activation::kGelu) == "not yet measured");
+  const at::Tensor x = at::randn({37, 384});
+  const at::Tensor y = linear.run(x, Activation::kGelu);
+  CATCH_CHECK(at::allclose(y, at::gelu(at::linear(x, weight, bias)), 1e-5, 1e-5));
+  const std::string kernel = linear.kernel(37, Activation::kGelu);
+  const bool sparse = kernel.starts_with(std::string("2:4 ") + cpu::available_kernels().front()->name);
+  CATCH_CHECK((sparse || kernel == "dense"));
+  CATCH_CHECK(linear.run(at::empty({0, 384}), Activation::kNone).sizes() == at::IntArrayRef{0, 384});
+
+  const FusedLinear small(PackedWeight::pack(sparse_weight(64, 64, at::kFloat), "layer"), at::randn({64}));
+  CATCH_CHECK(small.kernel(37, Activation::kNone) == "dense");
+}
+
+}  // namespace prune2to4
