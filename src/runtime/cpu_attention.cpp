@@ -8,6 +8,10 @@
 
 #include <atomic>
 
+#ifndef INTRA_OP_PARALLEL
+#error "at::parallel_for is serial without OpenMP"
+#endif
+
 namespace prune2to4 {
 namespace {
 

@@ -9,6 +9,10 @@
 #include <memory>
 #include <new>
 
+#ifndef INTRA_OP_PARALLEL
+#error "at::parallel_for is serial without OpenMP"
+#endif
+
 namespace prune2to4::cpu {
 namespace {
 
