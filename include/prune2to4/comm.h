@@ -56,6 +56,10 @@ std::unique_ptr<WatchedComm> make_tcp_comm(const Launch& launch);
 // One process: every call returns at once.
 std::unique_ptr<Comm> single_comm();
 
+// Rank 0's bytes into everyone's tensor on the host, by way of `device`, where the communicator's tensors
+// lie.
+void broadcast_from_host(Comm& comm, const at::Tensor& host, at::Device device);
+
 // make_tcp_comm(), and NCCL where `device` is a GPU. A launch of one process gives single_comm().
 std::unique_ptr<Comm> make_comm(const Launch& launch, at::Device device);
 

@@ -37,11 +37,7 @@ CalibratedWeight weight_norm(const LinearLayer& layer, const at::Tensor& weight,
 
 // The bits of rank 0, whatever the others' kernels rounded differently.
 void share(CalibratedWeight& weight, at::Device device, Comm& comm) {
-  const auto broadcast = [&](const at::Tensor& host) {
-    const at::Tensor tensor = host.to(device).contiguous();
-    comm.broadcast(tensor);
-    host.copy_(tensor);
-  };
+  const auto broadcast = [&](const at::Tensor& host) { broadcast_from_host(comm, host, device); };
   broadcast(weight.weight);
   if (weight.bias_change.defined()) broadcast(weight.bias_change);
   broadcast(at::from_blob(weight.mask.data(), {static_cast<int64_t>(weight.mask.size())}, at::kByte));

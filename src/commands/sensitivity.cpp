@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <numeric>
 
 #include "prune2to4/error.h"
 #include "prune2to4/input_capture.h"
@@ -14,12 +13,6 @@ namespace {
 
 // Enough of a calibration's windows to rank layers.
 constexpr int64_t kLogitWindows = 256;
-
-std::vector<int64_t> first_windows(int64_t count) {
-  std::vector<int64_t> windows(static_cast<size_t>(count));
-  std::iota(windows.begin(), windows.end(), 0);
-  return windows;
-}
 
 }  // namespace
 
@@ -48,8 +41,8 @@ void measure_costs(const PruneOptions& options, const InlinedModel& model,
     result.data_sha256 = described.sha256;
     result.windows = described.windows;
     const Questions& asked = questions->questions();
-    found = measure_sensitivity(model, choices, calibrated, {asked.data, first_windows(asked.windows), asked},
-                                measured);
+    found = measure_sensitivity(model, choices, calibrated,
+                                {asked.data, spread_windows(asked.windows, asked.windows), asked}, measured);
   } else {
     const TokenizedSquad& data = calibration->data();
     const auto windows = spread_windows(data.windows(), std::min(options.windows, kLogitWindows));

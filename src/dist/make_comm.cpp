@@ -4,6 +4,12 @@
 
 namespace prune2to4 {
 
+void broadcast_from_host(Comm& comm, const at::Tensor& host, at::Device device) {
+  const at::Tensor tensor = host.to(device).contiguous();
+  comm.broadcast(tensor);
+  host.copy_(tensor);
+}
+
 std::unique_ptr<Comm> make_comm(const Launch& launch, at::Device device) {
   if (launch.size == 1) return single_comm();
   std::unique_ptr<WatchedComm> host = make_tcp_comm(launch);

@@ -94,15 +94,14 @@ at::Tensor DeviceWeight::dense() const {
 }
 
 ProductShape DeviceWeight::shape(int64_t tokens, Epilogue epilogue) const {
-  const bool cpu = device_.is_cpu();
   return {device_.index(),
           dtype_,
           out_,
           in_,
-          cpu ? cpu_token_bucket(tokens) : token_bucket(tokens),
+          token_bucket(tokens, backend_->buckets()),
           epilogue,
           sparse_ != nullptr,
-          cpu ? cpu_threads() : 0};
+          backend_->threads()};
 }
 
 std::vector<std::string> DeviceWeight::candidates(Epilogue epilogue) const {
@@ -135,8 +134,7 @@ at::Tensor DeviceWeight::run(size_t candidate, const Operands& operands,
 size_t DeviceWeight::choose(const Operands& all) const {
   const ProductShape what = shape(all.x.size(0), all.epilogue());
   if (const auto known = known_fastest(what)) return *known;
-  const Operands operands =
-      device_.is_cpu() ? first_tokens(all, cpu_timed_tokens(what.tokens, out_, in_)) : all;
+  const Operands operands = first_tokens(all, backend_->timed_tokens(what.tokens, out_, in_));
   const std::vector<std::string> names = candidates(operands.epilogue());
   // While work is recorded nothing can be timed: the first 2:4 kernel, where there are any.
   if (backend_->capturing()) return sparse_ ? 1 + backend_->dense_kernels().size() : kLibTorch;

@@ -43,10 +43,10 @@ size_t measure(const std::vector<Candidate>& candidates) {
 
 }  // namespace
 
-int64_t token_bucket(int64_t tokens) {
-  int64_t bucket = 256;
-  while (bucket < tokens) {
-    if (bucket / 2 * 3 >= tokens) return bucket / 2 * 3;
+int64_t token_bucket(int64_t tokens, const TokenBuckets& buckets) {
+  int64_t bucket = buckets.first;
+  while (bucket < tokens && bucket < buckets.last) {
+    if (bucket >= buckets.halved_from && bucket / 2 * 3 >= tokens) return bucket / 2 * 3;
     bucket *= 2;
   }
   return bucket;

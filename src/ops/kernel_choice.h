@@ -14,8 +14,8 @@ namespace prune2to4 {
 
 class KernelCache;
 
-// The next of 256, 384, 512, 768, 1024, 1536, ...
-PRUNE2TO4_API int64_t token_bucket(int64_t tokens);
+// The next of `buckets`.
+PRUNE2TO4_API int64_t token_bucket(int64_t tokens, const TokenBuckets& buckets = {});
 
 // A way to compute a product.
 struct Candidate {

@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <limits>
 
 #include "prune2to4/fused_linear.h"
 
@@ -16,6 +17,14 @@ struct Epilogue {
   bool residual = false;
 
   auto operator<=>(const Epilogue&) const = default;
+};
+
+// Token counts that are timed as one: powers of two from `first` to `last`, and from `halved_from` on the
+// middle between each two.
+struct TokenBuckets {
+  int64_t first = 256;
+  int64_t halved_from = 256;
+  int64_t last = std::numeric_limits<int64_t>::max();
 };
 
 // What one measurement holds for: layers of one shape share it, and token counts that are near each other.

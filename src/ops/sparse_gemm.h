@@ -43,6 +43,14 @@ class GemmBackend {
   virtual ~GemmBackend() = default;
   // Why 2:4 products of such a weight cannot run there; empty: they can.
   virtual std::string missing(at::Device device, at::ScalarType dtype, int64_t out, int64_t in) = 0;
+  // Which token counts share a measurement, and how many threads it is for; 0: that does not matter.
+  virtual TokenBuckets buckets() const { return {}; }
+  virtual int threads() const { return 0; }
+  // How many of a bucket's tokens are timed with a weight [out, in].
+  virtual int64_t timed_tokens(int64_t bucket, int64_t out, int64_t in) const {
+    static_cast<void>(out), static_cast<void>(in);
+    return bucket;
+  }
   // Everything that a measurement there depends on: device, driver, library versions.
   virtual std::string environment(at::Device device) = 0;
   // `weight` [out, in] is on the device, with at most two non-zeros in each group of four.

@@ -123,9 +123,7 @@ void share(Sensitivity& sensitivity, const SensitivityOptions& options) {
   }
   const at::Tensor host = at::empty({static_cast<int64_t>(numbers.size())}, at::kDouble);
   for (size_t i = 0; i < numbers.size(); ++i) host.mutable_data_ptr<double>()[i] = *numbers[i];
-  const at::Tensor tensor = host.to(options.device);
-  options.comm->broadcast(tensor);
-  host.copy_(tensor);
+  broadcast_from_host(*options.comm, host, options.device);
   for (size_t i = 0; i < numbers.size(); ++i) *numbers[i] = host.const_data_ptr<double>()[i];
 }
 

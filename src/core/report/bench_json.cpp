@@ -7,11 +7,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-template <typename Value>
-Json value_or_null(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json();
-}
-
 Json model_json(const BenchModel& model) {
   return {{"name", model.name},
           {"sha256", text_or_null(model.sha256)},

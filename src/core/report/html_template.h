@@ -3,6 +3,13 @@
 
 namespace prune2to4 {
 
+// The partial "table": of "head" and "rows".
+inline constexpr const char* kHtmlTable = R"html(<table>
+<thead><tr>{{#head}}<th{{#right}} class="n"{{/right}}>{{title}}</th>{{/head}}</tr></thead>
+<tbody>
+{{#rows}}<tr>{{#cells}}<td class="{{css}}">{{text}}</td>{{/cells}}</tr>
+{{/rows}}</tbody></table>)html";
+
 // Mustache; {{x}} escapes, {{{chart}}} is SVG that escaped its own text. No script, nothing loaded from
 // elsewhere.
 inline constexpr const char* kHtmlTemplate = R"html(<!DOCTYPE html>
@@ -101,30 +108,18 @@ svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 <p>{{sentence}}</p>
 <div class="wide">
 {{{chart}}}</div>
-<div class="wide"><table>
-<thead><tr>{{#head}}<th{{#right}} class="n"{{/right}}>{{title}}</th>{{/head}}</tr></thead>
-<tbody>
-{{#rows}}<tr>{{#cells}}<td class="{{css}}">{{text}}</td>{{/cells}}</tr>
-{{/rows}}</tbody></table></div>
+<div class="wide">{{>table}}</div>
 {{/sensitivity}}{{#training}}<h2>Training</h2>
 {{#runs}}<p>{{sentence}}</p>
 {{#recipe}}<p class="muted">{{recipe}}</p>
 {{/recipe}}{{/runs}}<div class="wide">
 {{{chart}}}</div>
-{{#has_rows}}<div class="wide"><table>
-<thead><tr>{{#head}}<th{{#right}} class="n"{{/right}}>{{title}}</th>{{/head}}</tr></thead>
-<tbody>
-{{#rows}}<tr>{{#cells}}<td class="{{css}}">{{text}}</td>{{/cells}}</tr>
-{{/rows}}</tbody></table></div>
+{{#has_rows}}<div class="wide">{{>table}}</div>
 {{/has_rows}}{{/training}}{{#evaluation}}<h2>Exact match and F1</h2>
 <p>{{sentence}}</p>
 <div class="wide">
 {{{chart}}}</div>
-<div class="wide"><table>
-<thead><tr>{{#head}}<th{{#right}} class="n"{{/right}}>{{title}}</th>{{/head}}</tr></thead>
-<tbody>
-{{#rows}}<tr>{{#cells}}<td class="{{css}}">{{text}}</td>{{/cells}}</tr>
-{{/rows}}</tbody></table></div>
+<div class="wide">{{>table}}</div>
 {{/evaluation}}{{#has_layers}}<h2>Zeros and bytes by layer</h2>
 <div class="wide">
 {{{chart}}}</div>

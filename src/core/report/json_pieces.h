@@ -13,6 +13,10 @@
 // What the JSON forms of the reports have in common.
 namespace prune2to4 {
 
+template <typename Value>
+nlohmann::ordered_json value_or_null(const std::optional<Value>& value) {
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json();
+}
 // Null for an empty text.
 nlohmann::ordered_json text_or_null(const std::string& text);
 nlohmann::ordered_json named_values(const std::vector<std::pair<std::string, std::string>>& pairs);

@@ -88,17 +88,9 @@ void set_table(data& view, const Table& table) {
   view.set("rows", rows);
 }
 
-data evaluation_data(const Evaluation& evaluation) {
-  data view =
-      object({{"sentence", evaluation_sentence(evaluation)}, {"chart", evaluation_chart(evaluation)}});
-  set_table(view, evaluation_table(evaluation, Format::kText));
-  return view;
-}
-
-data sensitivity_data(const SensitivityReport& sensitivity) {
-  data view =
-      object({{"sentence", sensitivity_sentence(sensitivity)}, {"chart", sensitivity_chart(sensitivity)}});
-  set_table(view, sensitivity_table(sensitivity));
+data section_data(const std::string& sentence, const std::string& chart, const Table& table) {
+  data view = object({{"sentence", sentence}, {"chart", chart}});
+  set_table(view, table);
   return view;
 }
 
@@ -130,9 +122,16 @@ std::string report_html(const Report& report) {
   if (const auto probe = probe_sentence(report); !probe.empty()) view.set("probe", printable(probe));
   view.set("has_calibration", report.calibration.has_value());
   view.set("calibration", printable(calibration_sentence(report)));
-  if (report.sensitivity) view.set("sensitivity", sensitivity_data(*report.sensitivity));
+  view.set("table", kainjow::mustache::partial([] { return kHtmlTable; }));
+  if (const auto& each = report.sensitivity) {
+    view.set("sensitivity",
+             section_data(sensitivity_sentence(*each), sensitivity_chart(*each), sensitivity_table(*each)));
+  }
   if (!report.training.empty()) view.set("training", training_data(report.training));
-  if (report.evaluation) view.set("evaluation", evaluation_data(*report.evaluation));
+  if (const auto& each = report.evaluation) {
+    view.set("evaluation", section_data(evaluation_sentence(*each), evaluation_chart(*each),
+                                        evaluation_table(*each, Format::kText)));
+  }
   Fields timing;
   for (const auto& [stage, seconds] : report.seconds) timing.emplace_back(stage, format_seconds(seconds));
   const bool with_layers = !is_finetune(report);

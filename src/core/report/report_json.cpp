@@ -9,11 +9,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-template <typename Number>
-Json number_or_null(const std::optional<Number>& number) {
-  return number ? Json(*number) : Json();
-}
-
 Json mask_json(const std::optional<MaskOptions>& mask) {
   if (!mask) return {};
   return {{"sparsity_level", mask->sparsity_level},
@@ -54,7 +49,7 @@ Json calibration_json(const CalibrationReport& calibration) {
           {"tokens", calibration.tokens},
           {"seconds", calibration.seconds},
           {"peak_bytes", calibration.peak_bytes},
-          {"device_peak_bytes", number_or_null(calibration.device_peak_bytes)},
+          {"device_peak_bytes", value_or_null(calibration.device_peak_bytes)},
           {"sequential", calibration.sequential},
           {"correct_bias", calibration.correct_bias}};
 }
@@ -65,14 +60,14 @@ Json sensitivity_json(const SensitivityReport& sensitivity) {
     layers.push_back(Json{{"name", layer.name},
                           {"logit_error", layer.logit_error},
                           {"divergence", layer.divergence},
-                          {"f1", number_or_null(layer.f1)},
+                          {"f1", value_or_null(layer.f1)},
                           {"skipped", layer.skipped}});
   }
   return {{"method", sensitivity.method},
           {"data", sensitivity.data},
           {"sha256", sensitivity.data_sha256},
           {"windows", sensitivity.windows},
-          {"dense_f1", number_or_null(sensitivity.dense_f1)},
+          {"dense_f1", value_or_null(sensitivity.dense_f1)},
           {"layers", std::move(layers)},
           {"seconds", sensitivity.seconds}};
 }

@@ -21,7 +21,6 @@ namespace {
 
 // Below it what surrounds a product takes as long as the product.
 constexpr int64_t kLeastWeight = 1 << 17;
-constexpr int64_t kMostTimedTokens = 2048;
 constexpr int64_t kLeastTimedTokens = 64;
 constexpr int64_t kTimedWork = 1 << 30;  // multiplications of a thread
 // The least of a few calls is what the product takes when nothing disturbs it.
@@ -50,9 +49,16 @@ class CpuBackend final : public GemmBackend {
  public:
   std::string missing(at::Device, at::ScalarType, int64_t, int64_t) override { return {}; }
 
+  TokenBuckets buckets() const override { return kCpuBuckets; }
+  int threads() const override { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
+  // More would take long and tell no more.
+  int64_t timed_tokens(int64_t bucket, int64_t out, int64_t in) const override {
+    return std::min(bucket, std::max(kLeastTimedTokens, kTimedWork * threads() / (out * in)));
+  }
+
   std::string environment(at::Device) override {
     static const std::string model = cpu_model();
-    return model + kernels_.name + ", " + std::to_string(cpu_threads()) +
+    return model + kernels_.name + ", " + std::to_string(threads()) +
            " threads, LibTorch " TORCH_VERSION ", prune2to4 " PRUNE2TO4_VERSION;
   }
 
@@ -97,20 +103,5 @@ GemmBackend* cpu_backend(at::ScalarType dtype, int64_t out, int64_t in) {
   static CpuBackend backend;
   return &backend;
 }
-
-int64_t cpu_token_bucket(int64_t tokens) {
-  int64_t bucket = 1;
-  while (bucket < tokens && bucket < kMostTimedTokens) {
-    if (bucket >= 64 && bucket / 2 * 3 >= tokens) return bucket / 2 * 3;
-    bucket *= 2;
-  }
-  return bucket;
-}
-
-int64_t cpu_timed_tokens(int64_t bucket, int64_t out, int64_t in) {
-  return std::min(bucket, std::max(kLeastTimedTokens, kTimedWork * cpu_threads() / (out * in)));
-}
-
-int cpu_threads() { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
 
 }  // namespace prune2to4

@@ -28,11 +28,7 @@ PRUNE2TO4_API std::unique_ptr<SparseGemm> compress(const at::Tensor& weight, con
 // and for weights too small to gain: those are computed dense, and never timed.
 GemmBackend* cpu_backend(at::ScalarType dtype, int64_t out, int64_t in);
 
-// What so many tokens are timed as: fewer than on a GPU are told apart; beyond the last bucket, time is
-// proportional to them.
-PRUNE2TO4_API int64_t cpu_token_bucket(int64_t tokens);
-int cpu_threads();
-// How many of a bucket's tokens are timed with a weight [out, in]: more would take long and tell no more.
-int64_t cpu_timed_tokens(int64_t bucket, int64_t out, int64_t in);
+// Fewer tokens than on a GPU are told apart; beyond the last bucket, time is proportional to them.
+constexpr TokenBuckets kCpuBuckets{.first = 1, .halved_from = 64, .last = 2048};
 
 }  // namespace prune2to4

@@ -108,18 +108,8 @@ struct Pairs {
     }
   }
 
-  template <size_t kUsed = kVectors>
-  static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
-                       int64_t last, const Output& output, float* sums) {
-    if constexpr (kUsed > 1) {
-      if (tokens <= static_cast<int64_t>(kUsed - 1) * kLanes) {
-        return multiply<kUsed - 1>(weight, tile, tokens, first, last, output, sums);
-      }
-    }
-    multiply_used<kUsed>(weight, tile, tokens, first, last, output, sums);
-  }
-
-  static constexpr TiledKernel kKernel{V::kLanes, kVectors, kBlock, kPairs, true, &pack, &multiply<kVectors>};
+  static constexpr TiledKernel kKernel{
+      V::kLanes, kVectors, kBlock, kPairs, true, &pack, &multiply<Pairs, V, kVectors>};
 };
 
 }  // namespace

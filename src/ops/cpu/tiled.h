@@ -56,6 +56,18 @@ inline void gelu_sums(int64_t rows, int64_t stride, float* sums) {
   }
 }
 
+// By as few vectors as the tokens take.
+template <typename Kernel, typename V, size_t kUsed>
+void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
+              const Output& output, float* sums) {
+  if constexpr (kUsed > 1) {
+    if (tokens <= static_cast<int64_t>(kUsed - 1) * V::kLanes) {
+      return multiply<Kernel, V, kUsed - 1>(weight, tile, tokens, first, last, output, sums);
+    }
+  }
+  Kernel::template multiply_used<kUsed>(weight, tile, tokens, first, last, output, sums);
+}
+
 // A kernel whose vectors are tokens: each kept weight is multiplied by its feature of all tokens of the tile,
 // so that nothing is gathered, and half of dense's multiplications are left out. A tile is
 // [features][kVectors * lanes]; kBlock groups of it stay in the L1 cache while the rows go by.
@@ -124,18 +136,8 @@ struct Tiled {
     }
   }
 
-  template <size_t kUsed = kVectors>
-  static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
-                       int64_t last, const Output& output, float* sums) {
-    if constexpr (kUsed > 1) {
-      if (tokens <= static_cast<int64_t>(kUsed - 1) * V::kLanes) {
-        return multiply<kUsed - 1>(weight, tile, tokens, first, last, output, sums);
-      }
-    }
-    multiply_used<kUsed>(weight, tile, tokens, first, last, output, sums);
-  }
-
-  static constexpr TiledKernel kKernel{V::kLanes, kVectors, kBlock, 4, false, &pack, &multiply<kVectors>};
+  static constexpr TiledKernel kKernel{
+      V::kLanes, kVectors, kBlock, 4, false, &pack, &multiply<Tiled, V, kVectors>};
 };
 
 }  // namespace
