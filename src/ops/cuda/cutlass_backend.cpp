@@ -8,9 +8,7 @@
 #include <c10/cuda/CUDAStream.h>
 #include <torch/headeronly/version.h>
 
-#include <algorithm>
 #include <fstream>
-#include <limits>
 
 #include "ops/cuda/dense_gemm.h"
 #include "ops/cuda/gemm/gemm.h"
@@ -19,9 +17,7 @@
 namespace prune2to4 {
 namespace {
 
-// Of milliseconds(): the least of a few rounds, each of some calls behind one another.
-constexpr int kRounds = 4;
-constexpr int kCalls = 5;
+constexpr int kCalls = 20;  // of milliseconds(), behind one another
 // The GPU waits about half a millisecond, until all calls are queued: else the host's part of short ones
 // counts.
 constexpr int64_t kSleepCycles = 1'000'000;
@@ -181,16 +177,11 @@ class CutlassBackend final : public GemmBackend {
   double milliseconds(const std::function<void()>& work) override {
     Event start;
     Event end;
-    float least = std::numeric_limits<float>::infinity();
-    for (int round = 0; round < kRounds; ++round) {
-      at::cuda::sleep(kSleepCycles);
-      start.record();
-      for (int call = 0; call < kCalls; ++call) work();
-      end.record();
-      const float passed = end.since(start);
-      if (round > 0) least = std::min(least, passed);  // the first warms up
-    }
-    return least / kCalls;
+    at::cuda::sleep(kSleepCycles);
+    start.record();
+    for (int call = 0; call < kCalls; ++call) work();
+    end.record();
+    return end.since(start) / kCalls;
   }
 };
 
