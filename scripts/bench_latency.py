@@ -120,7 +120,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--windows", type=int, default=1536, help="of --real (default: %(default)s)")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--model", choices=list(MODELS), default="base")
-    parser.add_argument("--dtype", choices=["fp16", "bf16"], default="fp16")
+    parser.add_argument("--dtype", choices=list(bench_common.DTYPES), default="fp16")
     parser.add_argument("--batches", type=numbers, default=[4, 16, 64, 256], metavar="N,...")
     parser.add_argument("--length", type=int, default=384, help="without --real (default: %(default)s)")
     parser.add_argument("--min-seconds", type=float, default=3, help="a point (default: %(default)s)")

@@ -42,6 +42,9 @@ std::optional<EncoderSize> encoder_size(const torch::jit::Module& model);
 // Multiplications and additions of the matrix products that a dense model needs for sequences so long.
 double encoder_flops(const EncoderSize& size, const std::vector<int64_t>& lengths);
 
+// As BenchModel has it, for weights of that dtype.
+double peak_teraflops(at::Device device, at::ScalarType dtype);
+
 // Times the runners, all on one device, on the same input; compares their outputs first. `profile`: notes
 // each kernel of a GPU in one more run.
 BenchPoint bench_models(const std::vector<Runner*>& runners, const BenchInput& input,

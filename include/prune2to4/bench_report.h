@@ -23,6 +23,8 @@ struct BenchModel {
   std::string dtype;   // of its weights as they run
   bool removes_padding = false;
   int64_t weight_bytes = 0;  // parameters and buffers; packed weights in packed form
+  // What the device could do in dense products of that dtype, 10^12 operations a second; 0: not known.
+  double peak_teraflops = 0;
 };
 
 // What a GPU's kernels of one name took in one batch.
@@ -91,6 +93,9 @@ double speedup(const BenchPoint& point);  // median of the baseline by median of
 double samples_per_second(const BenchPoint& point, const BenchTiming& timing);
 double tokens_per_second(const BenchPoint& point, const BenchTiming& timing);
 double teraflops(const BenchPoint& point, const BenchTiming& timing);
+// Of teraflops() in the device's peak for dense products: a BERT of some thousand tokens is bound by
+// arithmetic. 2:4 may exceed it.
+double peak_share(const BenchModel& model, const BenchPoint& point, const BenchTiming& timing);
 
 // "batch 4, length 384"; "batch 4, padded to 384"; "1,536 tokens".
 std::string point_name(const BenchReport& report, const BenchPoint& point);

@@ -91,6 +91,9 @@ class CudaBackend {
   virtual int64_t peak_bytes(at::Device device) = 0;  // that LibTorch's allocator had in use at once
   virtual std::string device_name(at::Device device) = 0;
   virtual bool has_bf16(at::Device device) = 0;
+  // What its tensor cores do in dense products of `dtype` at the highest clock, operations a second; 0: not
+  // known.
+  virtual double peak_flops(at::Device device, at::ScalarType dtype) = 0;
 
   // Whether the kernels below are there: they need nvcc when the program is built.
   virtual bool has_kernels() const = 0;

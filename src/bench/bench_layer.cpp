@@ -36,8 +36,9 @@ BenchLinear::BenchLinear(const BenchLayer& layer, at::Device device, at::ScalarT
 std::vector<BenchModel> BenchLinear::models() const {
   const std::string dtype = dtype_name(weight_.scalar_type());
   const auto bias = static_cast<int64_t>(bias_.nbytes());
-  return {{"2:4", "", "FusedLinear", dtype, false, packed_->nbytes() + bias},
-          {"dense", "", "FusedLinear", dtype, false, static_cast<int64_t>(weight_.nbytes()) + bias}};
+  const double peak = peak_teraflops(weight_.device(), weight_.scalar_type());
+  return {{"2:4", "", "FusedLinear", dtype, false, packed_->nbytes() + bias, peak},
+          {"dense", "", "FusedLinear", dtype, false, static_cast<int64_t>(weight_.nbytes()) + bias, peak}};
 }
 
 BenchPoint BenchLinear::run(int64_t tokens, const MeasureOptions& options) const {

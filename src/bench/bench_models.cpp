@@ -67,6 +67,10 @@ BenchPoint describe(const BenchInput& input, const std::optional<EncoderSize>& s
 
 }  // namespace
 
+double peak_teraflops(at::Device device, at::ScalarType dtype) {
+  return device.is_cpu() ? 0 : cuda_backend().peak_flops(device, dtype) / 1e12;
+}
+
 BenchPoint bench_models(const std::vector<Runner*>& runners, const BenchInput& input,
                         const std::optional<EncoderSize>& size, const MeasureOptions& options, bool profile) {
   const at::Device device = runners.front()->device();

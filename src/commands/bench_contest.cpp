@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "commands/model_files.h"
+#include "prune2to4/bench.h"
 #include "prune2to4/error.h"
 #include "prune2to4/model.h"
 
@@ -40,7 +41,7 @@ void add(const std::string& name, const std::string& sha256, torch::jit::Module 
   const RunnerOptions how{options.engine == "auto", options.padding == "remove"};
   const Runner& runner = contestants.runners.emplace_back(name, module, device, how);
   contestants.models.push_back({name, sha256, runner.engine(), dtype_name(type), runner.removes_padding(),
-                                weight_bytes(module, type)});
+                                weight_bytes(module, type), peak_teraflops(device, type)});
   if (!contestants.size) contestants.size = encoder_size(module);
 }
 

@@ -2,6 +2,7 @@
 #include <ATen/Context.h>
 #include <ATen/cuda/CUDAContextLight.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 
 #include "cuda/capture.h"
@@ -14,6 +15,13 @@ namespace {
 
 using c10::cuda::CUDACachingAllocator::getDeviceStats;
 using c10::cuda::CUDACachingAllocator::resetPeakStats;
+
+// Of a multiprocessor in one cycle, dense, fp16 or bf16 with sums in fp32 (NVIDIA's A100 and H100
+// whitepapers); 0: not known.
+double half_operations(const cudaDeviceProp& gpu) {
+  if (gpu.minor != 0) return 0;
+  return gpu.major == 9 ? 4096 : gpu.major == 8 ? 2048 : 0;
+}
 
 class Backend final : public CudaBackend {
  public:
@@ -49,6 +57,14 @@ class Backend final : public CudaBackend {
 
   bool has_bf16(at::Device device) override {
     return at::cuda::getDeviceProperties(device.index())->major >= 8;
+  }
+
+  double peak_flops(at::Device device, at::ScalarType dtype) override {
+    if (dtype != at::kHalf && dtype != at::kBFloat16) return 0;
+    const cudaDeviceProp* gpu = at::cuda::getDeviceProperties(device.index());
+    int kilohertz = 0;
+    C10_CUDA_CHECK(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, device.index()));
+    return half_operations(*gpu) * gpu->multiProcessorCount * 1e3 * kilohertz;
   }
 
   bool has_kernels() const override { return fused::available(); }

@@ -16,6 +16,10 @@ CATCH_TEST_CASE("the backend knows the GPU and the memory that was in use at onc
   backend.set_device(kGpu);
   CATCH_CHECK(!backend.device_name(kGpu).empty());
   CATCH_CHECK(backend.has_bf16(kGpu));
+  // An A100 has 312 TFLOP/s, an H100 about 1,000.
+  const double peak = backend.peak_flops(kGpu, at::kHalf);
+  CATCH_CHECK((peak == 0 || (peak > 100e12 && peak < 3000e12)));
+  CATCH_CHECK(backend.peak_flops(kGpu, at::kFloat) == 0);
   constexpr int64_t kBytes = 64 << 20;
   backend.reset_peak_bytes(kGpu);
   const int64_t before = backend.peak_bytes(kGpu);

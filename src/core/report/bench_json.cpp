@@ -13,10 +13,11 @@ Json model_json(const BenchModel& model) {
           {"engine", model.engine},
           {"dtype", model.dtype},
           {"removes_padding", model.removes_padding},
-          {"weight_bytes", model.weight_bytes}};
+          {"weight_bytes", model.weight_bytes},
+          {"peak_tflops", model.peak_teraflops > 0 ? Json(model.peak_teraflops) : Json()}};
 }
 
-Json timing_json(const BenchPoint& point, const BenchTiming& timing, const std::string& model) {
+Json timing_json(const BenchPoint& point, const BenchTiming& timing, const BenchModel& model) {
   const Statistics& seconds = timing.seconds;
   Json kernels = Json::array();
   for (const LayerKernel& each : timing.kernels) {
@@ -26,7 +27,7 @@ Json timing_json(const BenchPoint& point, const BenchTiming& timing, const std::
   for (const KernelTime& each : timing.profile) {
     profile.push_back({{"kernel", each.name}, {"calls", each.calls}, {"ms", 1e3 * each.seconds}});
   }
-  return {{"model", model},
+  return {{"model", model.name},
           {"repeats", seconds.count},
           {"median_ms", 1e3 * seconds.median},
           {"p90_ms", 1e3 * seconds.p90},
@@ -37,6 +38,7 @@ Json timing_json(const BenchPoint& point, const BenchTiming& timing, const std::
           {"samples_per_second", samples_per_second(point, timing)},
           {"tokens_per_second", tokens_per_second(point, timing)},
           {"tflops", teraflops(point, timing)},
+          {"peak_share", peak_share(model, point, timing)},
           {"kernels", std::move(kernels)},
           {"profile", std::move(profile)}};
 }
@@ -44,7 +46,7 @@ Json timing_json(const BenchPoint& point, const BenchTiming& timing, const std::
 Json point_json(const BenchReport& report, const BenchPoint& point) {
   Json timings = Json::array();
   for (size_t i = 0; i < point.timings.size(); ++i) {
-    timings.push_back(timing_json(point, point.timings[i], report.models[i].name));
+    timings.push_back(timing_json(point, point.timings[i], report.models[i]));
   }
   return {{"batch", report.layer ? Json() : Json(point.batch)},
           {"length", report.layer ? Json() : Json(point.length)},

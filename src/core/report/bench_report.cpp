@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prune2to4/bench_report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -55,22 +56,44 @@ Cells raw_row(const BenchReport& report, const BenchPoint& point, size_t contest
           raw(samples_per_second(point, timing)),
           raw(tokens_per_second(point, timing)),
           raw(teraflops(point, timing)),
+          raw(peak_share(report.models[contestant], point, timing)),
           contestant == 0 ? raw(speedup(point)) : "",
           raw(point.largest_difference)};
 }
 
 Table raw_bench_table(const BenchReport& report) {
   Table table;
-  for (const char* title :
-       {"model", "dtype", "batch", "length", "batches", "tokens", "repeats", "calls", "median_ms", "p90_ms",
-        "p99_ms", "min_ms", "max_ms", "spread", "samples_per_second", "tokens_per_second", "tflops",
-        "speedup", "largest_difference"}) {
+  for (const char* title : {"model",
+                            "dtype",
+                            "batch",
+                            "length",
+                            "batches",
+                            "tokens",
+                            "repeats",
+                            "calls",
+                            "median_ms",
+                            "p90_ms",
+                            "p99_ms",
+                            "min_ms",
+                            "max_ms",
+                            "spread",
+                            "samples_per_second",
+                            "tokens_per_second",
+                            "tflops",
+                            "peak_share",
+                            "speedup",
+                            "largest_difference"}) {
     table.columns.push_back({title});
   }
   for (const BenchPoint& point : report.points) {
     for (size_t i = 0; i < point.timings.size(); ++i) table.rows.push_back(raw_row(report, point, i));
   }
   return table;
+}
+
+bool knows_peak(const BenchReport& report) {
+  return std::any_of(report.models.begin(), report.models.end(),
+                     [](const BenchModel& model) { return model.peak_teraflops > 0; });
 }
 
 Table empty_table(const BenchReport& report) {
@@ -88,6 +111,7 @@ Table empty_table(const BenchReport& report) {
   if (!report.layer) add("samples/s");
   add("tokens/s");
   add("TFLOP/s");
+  if (knows_peak(report)) add("of peak");
   if (report.models.size() > 1) add("speed-up");
   return table;
 }
@@ -111,6 +135,10 @@ Cells row(const BenchReport& report, const BenchPoint& point, size_t contestant)
   if (!report.layer) cells.push_back(rate(samples_per_second(point, timing)));
   cells.push_back(rate(tokens_per_second(point, timing)));
   cells.push_back(rate(teraflops(point, timing)));
+  if (knows_peak(report)) {
+    const double share = peak_share(report.models[contestant], point, timing);
+    cells.push_back(std::isfinite(share) ? fixed(100 * share, 1) + "%" : "-");
+  }
   if (report.models.size() > 1) cells.push_back(contestant == 0 ? fixed(speedup(point), 3) : "");
   return cells;
 }
@@ -132,6 +160,10 @@ double tokens_per_second(const BenchPoint& point, const BenchTiming& timing) {
 
 double teraflops(const BenchPoint& point, const BenchTiming& timing) {
   return point.flops > 0 ? point.flops / timing.seconds.median / 1e12 : kNone;
+}
+
+double peak_share(const BenchModel& model, const BenchPoint& point, const BenchTiming& timing) {
+  return model.peak_teraflops > 0 ? teraflops(point, timing) / model.peak_teraflops : kNone;
 }
 
 std::string point_name(const BenchReport& report, const BenchPoint& point) {

@@ -24,14 +24,17 @@ void check_schema(const json& document) { validate_json(document, kBenchSchema, 
 json document_of(const BenchReport& report) { return json::parse(bench_json(report)); }
 
 CATCH_TEST_CASE("rates follow from the medians") {
-  const BenchPoint point = sample_bench_report().points[0];
+  const BenchReport report = sample_bench_report();
+  const BenchPoint& point = report.points[0];
   CATCH_CHECK(speedup(point) == Approx(1.25));
   CATCH_CHECK(samples_per_second(point, point.timings[0]) == Approx(5000));
   CATCH_CHECK(tokens_per_second(point, point.timings[0]) == Approx(1536 / 0.0008));
   CATCH_CHECK(teraflops(point, point.timings[0]) == Approx(375));
+  CATCH_CHECK(peak_share(report.models[0], point, point.timings[0]) == Approx(0.375));
   const BenchPoint alone = sample_bench_of_file().points[0];
   CATCH_CHECK(std::isnan(speedup(alone)));
   CATCH_CHECK(std::isnan(teraflops(alone, alone.timings[0])));
+  CATCH_CHECK(std::isnan(peak_share({}, point, point.timings[0])));
   const BenchPoint layer = sample_bench_of_layer().points[0];
   CATCH_CHECK(std::isnan(samples_per_second(layer, layer.timings[0])));
 }
@@ -65,11 +68,14 @@ CATCH_TEST_CASE("the text says what ran, how, how fast, with which kernels") {
       "NVIDIA H200, driver 580.65: 345 MHz, memory 3201 MHz, 31 \u00B0C, 76 W before; 1980 MHz, memory 3201 "
       "MHz, 52 \u00B0C, 410 W after.\n"
       "\n"
-      "batch  length  model         median     p90     p99  spread  samples/s   tokens/s  TFLOP/s  speed-up\n"
-      "    4     384  bert.2to4.pt  0.8000  0.8400  0.8800    1.0%      5,000  1,920,000      375     1.250\n"
-      "               dense twin     1.000   1.050   1.100    2.0%      4,000  1,536,000      300\n"
-      "   64     384  bert.2to4.pt   6.400   6.720   7.040    1.0%     10,000  3,840,000      750     1.500\n"
-      "               dense twin     9.600  10.080  10.560    3.0%      6,667  2,560,000      500\n"
+      "batch  length  model         median     p90     p99  spread  samples/s   tokens/s  TFLOP/s  of peak  "
+      "speed-up\n"
+      "    4     384  bert.2to4.pt  0.8000  0.8400  0.8800    1.0%      5,000  1,920,000      375    37.5%   "
+      "  1.250\n"
+      "               dense twin     1.000   1.050   1.100    2.0%      4,000  1,536,000      300    30.0%\n"
+      "   64     384  bert.2to4.pt   6.400   6.720   7.040    1.0%     10,000  3,840,000      750    75.0%   "
+      "  1.500\n"
+      "               dense twin     9.600  10.080  10.560    3.0%      6,667  2,560,000      500    50.0%\n"
       "\n"
       "model         from                  layers  kernel\n"
       "bert.2to4.pt  batch 4, length 384        2  sparse 1\n"
@@ -85,7 +91,8 @@ CATCH_TEST_CASE("a file's batches show the share of real tokens and who computes
   CATCH_CHECK_THAT(text, Contains("The first 16 windows of dev.safetensors in order; padding is computed by "
                                   "bert.pt.\n"));
   CATCH_CHECK_THAT(text, Contains("each call timed by itself"));
-  CATCH_CHECK_THAT(text, Contains("40.0%") && !Contains("speed-up") && !Contains("differ"));
+  CATCH_CHECK_THAT(text,
+                   Contains("40.0%") && !Contains("of peak") && !Contains("speed-up") && !Contains("differ"));
 }
 
 CATCH_TEST_CASE("a layer's table counts tokens, not samples") {

@@ -22,8 +22,8 @@ inline BenchReport sample_bench_report() {
   report.settings = {{"repeats", "10"}, {"seed", "0"}};
   report.device = "cuda:0";
   report.models = {
-      {"bert.2to4.pt", std::string(64, 'a'), "encoder engine", "float16", true, int64_t{130} << 20},
-      {"dense twin", "", "encoder engine", "float16", true, int64_t{208} << 20}};
+      {"bert.2to4.pt", std::string(64, 'a'), "encoder engine", "float16", true, int64_t{130} << 20, 1000},
+      {"dense twin", "", "encoder engine", "float16", true, int64_t{208} << 20, 1000}};
   BenchPoint small{4, 384, 1, 1536, 50, 3.0e11, 0.001, 9.5, int64_t{1} << 30, {}};
   small.timings = {sample_timing(0.0008, 0.01, {{"a.weight", "sparse 1"}, {"b.weight", "sparse 1"}}),
                    sample_timing(0.001, 0.02, {{"a.weight", "dense"}, {"b.weight", "dense"}})};
