@@ -104,7 +104,7 @@ struct Pairs {
         }
       }
       if (output.gelu) gelu_sums<V, kUsed>(rows, kStride, sums);
-      write_sums(sums, kStride, tokens, rows, row, weight.rows, output);
+      write_sums<V>(sums, kStride, tokens, rows, row, weight.rows, output);
     }
   }
 

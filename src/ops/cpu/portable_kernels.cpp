@@ -6,7 +6,7 @@ namespace {
 
 // What every compiler target has, of GCC's and Clang's vectors.
 struct Portable {
-  using Floats = Float4;
+  using Floats = float __attribute__((vector_size(16)));
   static constexpr int kLanes = 4;
 
   static Floats all(float value) { return Floats{value, value, value, value}; }

@@ -24,12 +24,28 @@ constexpr int64_t kLeastRows = 16;
 struct Free {
   void operator()(float* memory) const { ::operator delete[](memory, kCacheLine); }
 };
-using Buffer = std::unique_ptr<float[], Free>;
 
-Buffer buffer(int64_t floats) {
-  return Buffer(
-      static_cast<float*>(::operator new[](static_cast<size_t>(floats) * sizeof(float), kCacheLine)));
-}
+// Memory that a thread keeps for the next product: new pages would cost as much as some of them.
+class Scratch {
+ public:
+  float* floats(int64_t count) {
+    if (count > count_) {
+      memory_.reset();
+      memory_.reset(
+          static_cast<float*>(::operator new[](static_cast<size_t>(count) * sizeof(float), kCacheLine)));
+      count_ = count;
+    }
+    return memory_.get();
+  }
+
+ private:
+  std::unique_ptr<float[], Free> memory_;
+  int64_t count_ = 0;
+};
+
+thread_local Scratch tile_memory;
+thread_local Scratch sums_memory;
+thread_local Scratch grid_memory;  // of the thread that shares out the work
 
 int64_t rounded_quotient(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
@@ -99,33 +115,33 @@ class TiledProduct {
 
   void run_tiles() const {
     in_parallel(tiles_, threads_, [&](int64_t begin, int64_t end) {
-      const Buffer tile = buffer(tile_floats_);
-      const Buffer sums = buffer(sums_floats_);
+      float* tile = tile_memory.floats(tile_floats_);
+      float* sums = sums_memory.floats(sums_floats_);
       for (int64_t i = begin; i < end; ++i) {
-        pack(i, 0, weight_.groups, tile.get());
-        multiply(i, tile.get(), 0, weight_.rows, sums.get());
+        pack(i, 0, weight_.groups, tile);
+        multiply(i, tile, 0, weight_.rows, sums);
       }
     });
   }
 
   void run_grid() const {
-    const Buffer all = buffer(tiles_ * tile_floats_);
+    float* all = grid_memory.floats(tiles_ * tile_floats_);
     const int64_t blocks = rounded_quotient(weight_.groups, kernel_.groups);
     in_parallel(tiles_ * blocks, threads_, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i % blocks * kernel_.groups;
         pack(i / blocks, first, std::min(first + kernel_.groups, weight_.groups),
-             all.get() + i / blocks * tile_floats_);
+             all + i / blocks * tile_floats_);
       }
     });
     const int64_t rows = rows_of_part();
     const int64_t parts = rounded_quotient(weight_.rows, rows);
     in_parallel(tiles_ * parts, threads_, [&](int64_t begin, int64_t end) {
-      const Buffer sums = buffer(sums_floats_);
+      float* sums = sums_memory.floats(sums_floats_);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i % parts * rows;
-        multiply(i / parts, all.get() + i / parts * tile_floats_, first, std::min(first + rows, weight_.rows),
-                 sums.get());
+        multiply(i / parts, all + i / parts * tile_floats_, first, std::min(first + rows, weight_.rows),
+                 sums);
       }
     });
   }

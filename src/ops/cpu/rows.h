@@ -76,13 +76,8 @@ struct Rows {
 
   static void write_rows(const RowsWeight& weight, F value, int64_t row, int64_t token,
                          const Output& output) {
-    float line[V::kLanes];
-    V::store(line, value);
-    for (int64_t i = 0; i < V::kLanes && row + i < weight.rows; ++i) {
-      const int64_t at = token * weight.rows + row + i;
-      if (output.residual != nullptr) line[i] += read1(output.residual, output.element, at);
-      write1(output.out, output.element, at, line[i]);
-    }
+    const int64_t left = weight.rows - row;
+    write_some<V>(output, token * weight.rows + row, left < V::kLanes ? left : V::kLanes, value);
   }
 
   template <size_t kTokens>

@@ -9,32 +9,20 @@
 namespace prune2to4::cpu {
 namespace {
 
-// Sums of rows, [rows][stride], go to out[token, row], four by four.
+// Sums of rows, [rows][stride], go to out[token, row].
+template <typename V>
 inline void write_sums(const float* sums, int64_t stride, int64_t tokens, int64_t rows, int64_t first,
                        int64_t width, const Output& output) {
-  const auto write_one = [&](int64_t token, int64_t row) {
-    const int64_t at = token * width + first + row;
-    float value = sums[row * stride + token];
-    if (output.residual != nullptr) value += read1(output.residual, output.element, at);
-    write1(output.out, output.element, at, value);
-  };
-  for (int64_t token = 0; token < tokens; token += 4) {
-    const bool whole = token + 4 <= tokens;
-    int64_t row = 0;
-    for (; whole && row + 4 <= rows; row += 4) {
-      const float* from = sums + row * stride + token;
-      Float4 lines[4] = {read<Float4>(from), read<Float4>(from + stride), read<Float4>(from + 2 * stride),
-                         read<Float4>(from + 3 * stride)};
-      transpose(lines[0], lines[1], lines[2], lines[3]);
-      for (int64_t i = 0; i < 4; ++i) {
-        const int64_t at = (token + i) * width + first + row;
-        Float4 value = lines[i];
-        if (output.residual != nullptr) value += read4(output.residual, output.element, at);
-        write4(output.out, output.element, at, value);
+  for (int64_t token = 0; token < tokens; token += V::kLanes) {
+    const int64_t some = tokens - token < V::kLanes ? tokens - token : V::kLanes;
+    for (int64_t row = 0; row < rows; row += V::kLanes) {
+      const int64_t count = rows - row < V::kLanes ? rows - row : V::kLanes;
+      typename V::Floats lines[V::kLanes] = {};
+      for (int64_t i = 0; i < count; ++i) lines[i] = V::load(sums + (row + i) * stride + token);
+      transpose<V>(lines);
+      for (int64_t i = 0; i < some; ++i) {
+        write_some<V>(output, (token + i) * width + first + row, count, lines[i]);
       }
-    }
-    for (; row < rows; ++row) {
-      for (int64_t each = token; each < token + 4 && each < tokens; ++each) write_one(each, row);
     }
   }
 }
@@ -80,18 +68,16 @@ struct Tiled {
   static void pack(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first,
                    int64_t last, float* tile) {
     const int64_t width = 4 * groups;
-    const int64_t end = (tokens + V::kLanes - 1) / V::kLanes * V::kLanes;
-    for (int64_t block = first; block < last; block += kBlock) {
-      const int64_t stop = block + kBlock < last ? block + kBlock : last;
-      for (int64_t token = 0; token < end; token += 4) {
-        for (int64_t group = block; group < stop; ++group) {
-          Float4 lines[4];
-          for (int64_t i = 0; i < 4; ++i) {
-            lines[i] = token + i < tokens ? read4(x, element, (token + i) * width + 4 * group) : Float4{};
-          }
-          transpose(lines[0], lines[1], lines[2], lines[3]);
-          for (int64_t i = 0; i < 4; ++i) write(tile + (4 * group + i) * kStride + token, lines[i]);
+    for (int64_t token = 0; token < tokens; token += V::kLanes) {
+      const int64_t some = tokens - token < V::kLanes ? tokens - token : V::kLanes;
+      for (int64_t column = 4 * first; column < 4 * last; column += V::kLanes) {
+        const int64_t count = 4 * last - column < V::kLanes ? 4 * last - column : V::kLanes;
+        F lines[V::kLanes] = {};
+        for (int64_t i = 0; i < some; ++i) {
+          lines[i] = read_some<V>(x, element, (token + i) * width + column, count);
         }
+        transpose<V>(lines);
+        for (int64_t i = 0; i < count; ++i) V::store(tile + (column + i) * kStride + token, lines[i]);
       }
     }
   }
@@ -132,7 +118,7 @@ struct Tiled {
         }
       }
       if (output.gelu) gelu_sums<V, kUsed>(rows, kStride, sums);
-      write_sums(sums, kStride, tokens, rows, row, weight.rows, output);
+      write_sums<V>(sums, kStride, tokens, rows, row, weight.rows, output);
     }
   }
 

@@ -3,17 +3,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "ops/cpu/kernels.h"
 
 // Pieces of all kernels, for the instruction set that the including file is compiled for.
 namespace prune2to4::cpu {
 namespace {
-
-using Float4 = float __attribute__((vector_size(16)));
-using Int4 = int32_t __attribute__((vector_size(16)));
-using Bits4 = uint32_t __attribute__((vector_size(16)));
-using Half4 = uint16_t __attribute__((vector_size(8)));
 
 template <typename Value>
 inline Value read(const void* from) {
@@ -27,55 +23,87 @@ inline void write(void* to, Value value) {
   std::memcpy(to, &value, sizeof(value));
 }
 
-inline Float4 as_float(Half4 bits) {
-  const Bits4 wide = __builtin_convertvector(bits, Bits4) << 16;
-  return reinterpret_cast<Float4>(wide);
+template <typename Value, int kLanes>
+struct VectorOf {
+  typedef Value Type
+      __attribute__((vector_size(sizeof(Value) * kLanes)));  // g++ ignores it in a dependent alias
+};
+template <typename V>
+using Bits = typename VectorOf<uint32_t, V::kLanes>::Type;
+template <typename V>
+using Halves = typename VectorOf<uint16_t, V::kLanes>::Type;
+
+template <typename V>
+inline typename V::Floats as_float(Halves<V> bfloat16) {
+  const Bits<V> wide = __builtin_convertvector(bfloat16, Bits<V>) << 16;
+  return reinterpret_cast<typename V::Floats>(wide);
 }
 
 // To the nearest, ties to even; NaN stays NaN.
-inline Half4 as_bfloat16(Float4 value) {
-  const auto bits = reinterpret_cast<Bits4>(value);
-  const Bits4 rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  const auto ordered = reinterpret_cast<Bits4>(value == value);
-  return __builtin_convertvector((rounded & ordered) | (~ordered & 0x7fc0), Half4);
+template <typename V>
+inline Halves<V> as_bfloat16(typename V::Floats value) {
+  const auto bits = reinterpret_cast<Bits<V>>(value);
+  const Bits<V> rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const auto ordered = reinterpret_cast<Bits<V>>(value == value);
+  return __builtin_convertvector((rounded & ordered) | (~ordered & 0x7fc0), Halves<V>);
 }
 
-inline Float4 read4(const void* x, Element element, int64_t at) {
-  if (element == Element::kFloat) return read<Float4>(static_cast<const float*>(x) + at);
-  return as_float(read<Half4>(static_cast<const uint16_t*>(x) + at));
+inline int64_t size_of(Element element) { return element == Element::kFloat ? 4 : 2; }
+
+template <typename V>
+inline typename V::Floats read_whole(const void* from, Element element) {
+  if (element == Element::kFloat) return V::load(static_cast<const float*>(from));
+  return as_float<V>(read<Halves<V>>(from));
 }
 
-inline void write4(void* x, Element element, int64_t at, Float4 value) {
-  if (element == Element::kFloat) {
-    write(static_cast<float*>(x) + at, value);
+// `count` elements of x from `at` on, zeros behind them.
+template <typename V>
+inline typename V::Floats read_some(const void* x, Element element, int64_t at, int64_t count) {
+  const char* from = static_cast<const char*>(x) + at * size_of(element);
+  if (count == V::kLanes) return read_whole<V>(from, element);
+  float part[V::kLanes] = {};
+  std::memcpy(part, from, static_cast<size_t>(count * size_of(element)));
+  return read_whole<V>(part, element);
+}
+
+// The first `count` of `value`, and the residual there, to `output` from `at` on.
+template <typename V>
+inline void write_some(const Output& output, int64_t at, int64_t count, typename V::Floats value) {
+  if (output.residual != nullptr) value += read_some<V>(output.residual, output.element, at, count);
+  char* to = static_cast<char*>(output.out) + at * size_of(output.element);
+  const auto bytes = static_cast<size_t>(count * size_of(output.element));
+  if (output.element == Element::kBFloat16) {
+    const Halves<V> rounded = as_bfloat16<V>(value);
+    std::memcpy(to, &rounded, bytes);
+  } else if (count == V::kLanes) {
+    V::store(reinterpret_cast<float*>(to), value);
   } else {
-    write(static_cast<uint16_t*>(x) + at, as_bfloat16(value));
+    std::memcpy(to, &value, bytes);
   }
 }
 
-inline float read1(const void* x, Element element, int64_t at) {
-  if (element == Element::kFloat) return static_cast<const float*>(x)[at];
-  const Half4 one{static_cast<const uint16_t*>(x)[at], 0, 0, 0};
-  return as_float(one)[0];
+// One step of a transposition: in two rows that differ in kBit, what differs in kBit of its column too
+// changes places.
+template <typename V, int kBit, int... kColumn>
+inline void exchange(typename V::Floats& low, typename V::Floats& high,
+                     std::integer_sequence<int, kColumn...>) {
+  using Places = typename VectorOf<int32_t, V::kLanes>::Type;
+  constexpr int kOther = V::kLanes - kBit;
+  typename V::Floats a = low;
+  low = __builtin_shuffle(a, high, Places{((kColumn & kBit) != 0 ? kColumn + kOther : kColumn)...});
+  high =
+      __builtin_shuffle(a, high, Places{((kColumn & kBit) != 0 ? kColumn + V::kLanes : kColumn + kBit)...});
 }
 
-inline void write1(void* x, Element element, int64_t at, float value) {
-  if (element == Element::kFloat) {
-    static_cast<float*>(x)[at] = value;
-  } else {
-    static_cast<uint16_t*>(x)[at] = as_bfloat16(Float4{value, 0, 0, 0})[0];
+// A square of vectors.
+template <typename V, int kBit = V::kLanes / 2>
+inline void transpose(typename V::Floats (&lines)[V::kLanes]) {
+#pragma GCC unroll 16
+  for (int line = 0; line < V::kLanes; ++line) {
+    if ((line & kBit) != 0) continue;
+    exchange<V, kBit>(lines[line], lines[line + kBit], std::make_integer_sequence<int, V::kLanes>());
   }
-}
-
-inline void transpose(Float4& a, Float4& b, Float4& c, Float4& d) {
-  const Float4 ab = __builtin_shuffle(a, b, Int4{0, 4, 1, 5});
-  const Float4 cd = __builtin_shuffle(c, d, Int4{0, 4, 1, 5});
-  const Float4 ab2 = __builtin_shuffle(a, b, Int4{2, 6, 3, 7});
-  const Float4 cd2 = __builtin_shuffle(c, d, Int4{2, 6, 3, 7});
-  a = __builtin_shuffle(ab, cd, Int4{0, 1, 4, 5});
-  b = __builtin_shuffle(ab, cd, Int4{2, 3, 6, 7});
-  c = __builtin_shuffle(ab2, cd2, Int4{0, 1, 4, 5});
-  d = __builtin_shuffle(ab2, cd2, Int4{2, 3, 6, 7});
+  if constexpr (kBit > 1) transpose<V, kBit / 2>(lines);
 }
 
 // The polynomial in s of these coefficients, the highest power's first.
