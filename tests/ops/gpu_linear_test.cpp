@@ -99,7 +99,7 @@ CATCH_TEST_CASE("2:4 products of 10,000 random shapes equal fp64's, by every ker
 }
 
 // For compute-sanitizer, which is a thousand times slower.
-CATCH_TEST_CASE("2:4 products of a few random shapes equal fp64's", "[sanitized]") {
+CATCH_TEST_CASE("2:4 products of a few random shapes equal fp64's", "[sanitized][cutlass]") {
   if (has_gpu() && backend() != nullptr) check_random_products(300);
 }
 

@@ -49,7 +49,7 @@ class Worker {
   CUTE_DEVICE void run() {
     while (true) {
       Barrier::wait(&barriers_.queries_here[buffer_.slot], buffer_.phase);
-      const int keys = barriers_.tasks[buffer_.slot].keys;
+      const int keys = of_first_lane(barriers_.tasks[buffer_.slot].keys);
       if (keys == 0) return;
       softmax_ = Softmax(call_.scale);
       const int steps = (keys + kRows - 1) / kRows;
@@ -156,6 +156,14 @@ class Worker {
     }
   }
 
+  // What the loader wrote to shared memory is read by the thread alone that tells it when that is done.
+  template <typename Value>
+  CUTE_DEVICE static Value of_first_lane(const Value& shared) {
+    Value value{};
+    if (threadIdx.x % kWarp == 0) value = shared;
+    return __shfl_sync(~0U, value, 0);
+  }
+
   // The threads of this warpgroup.
   CUTE_DEVICE void synchronize() { asm volatile("bar.sync %0, 128;" ::"r"(lane_ + 1) : "memory"); }
 
@@ -185,12 +193,12 @@ class Worker {
                                     *reinterpret_cast<cute::uint128_t*>(memory + (place ^ block * 32)));
     }
     __syncwarp();
-    const auto& task = barriers_.tasks[buffer_.slot];
+    const typename C::Task& task = barriers_.tasks[buffer_.slot];
     const int mine = lane / kPieces;
     const int64_t stride = int64_t{call_.heads} * C::kWidth;
-    auto* to =
-        static_cast<Element*>(call_.result) + task.result + (first + mine) * stride + lane % kPieces * 8;
-    const int rows = task.rows - first - mine;
+    auto* to = static_cast<Element*>(call_.result) + of_first_lane(task.result) + (first + mine) * stride +
+               lane % kPieces * 8;
+    const int rows = of_first_lane(task.rows) - first - mine;
     CUTE_UNROLL
     for (int pass = 0; pass < kWarpRows / kPassRows; ++pass) {
       const int from = pass * kPassRows + mine;
