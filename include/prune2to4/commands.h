@@ -31,6 +31,7 @@ struct PruneOptions {
   uint64_t seed = 0;            // of the batch they are compared on
   std::string eval;             // tokenized file: F1 of the dense, masked and packed model; empty: no
   int64_t eval_limit = 0;       // ask only the first so many questions; 0: all
+  bool permute = false;         // reorder channels first, so that 2:4 keeps more
   std::string calibrate;        // tokenized file: masks and weights for what the layers see; empty: no
   std::string method;           // of kCalibrationMethods; empty: the best that the data allow
   int64_t windows = 1024;       // of `calibrate`, at most

@@ -45,6 +45,17 @@ struct LayerReport {
   std::optional<OutputError> output_error;  // of a calibrated layer
 };
 
+// How --permute reordered the input channels of layers, which leaves the dense model's function as it is.
+struct PermutationReport {
+  int64_t layers = 0;      // whose order changed; the shares are their means
+  double kept_before = 0;  // share of a weight's squared magnitude that 2:4 keeps, in the given order
+  double kept_after = 0;
+  std::string dtype;                    // in which the outputs of both dense models were compared
+  double largest_logit = 0;             // absolute
+  double largest_logit_difference = 0;  // absolute
+  double seconds = 0;
+};
+
 // How masks and weights were calibrated.
 struct CalibrationReport {
   std::string method;  // as --method names it
@@ -110,6 +121,7 @@ struct Report {
   std::optional<FileReport> output;  // none in a dry run
   std::vector<LayerReport> layers;
   std::optional<ProbeReport> probe;              // none in a dry run
+  std::optional<PermutationReport> permutation;  // none without --permute
   std::optional<CalibrationReport> calibration;  // none without --calibrate
   std::optional<SensitivityReport> sensitivity;  // none without --sensitivity
   std::vector<TrainingRun> training;             // none without --train

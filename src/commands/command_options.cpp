@@ -129,6 +129,9 @@ void setup_prune(CLI::App& app, PruneOptions& options) {
   from_environment(dry_run);
   add_choice(*command, "--dtype", options.dtype, {"keep", "fp32", "fp16", "bf16"},
              "Convert after masking: keep, fp32, fp16 or bf16 [keep]");
+  from_environment(command->add_flag("--permute", options.permute,
+                                     "Reorder a BERT's inner channels first, so that 2:4 keeps more"))
+      ->excludes(dry_run);
   from_environment(
       command
           ->add_option("--device", options.device,

@@ -14,6 +14,7 @@
 #include "prune2to4/error.h"
 #include "prune2to4/layer_config.h"
 #include "prune2to4/log.h"
+#include "prune2to4/permute_channels.h"
 #include "prune2to4/prune_layers.h"
 #include "prune2to4/report.h"
 #include "prune2to4/settings.h"
@@ -98,6 +99,10 @@ class PruneRun {
     report_.warnings.insert(report_.warnings.end(), model.warnings().begin(), model.warnings().end());
     stages_.done("load");
     const std::vector<LayerChoice> choices = choose(model, config_);
+    if (options_.permute) {
+      report_.permutation = permute_channels(model, choices, options_.seed);
+      stages_.done("permute");
+    }
     training_ ? mask_and_train(model, choices) : mask(model, choices);
     if (options_.dry_run) return print_results(report_, options_.results, out);
     const auto packed = pack(model);

@@ -33,9 +33,10 @@ constexpr const char* kSelf = "self";  // --teacher
 // What a run begins with: a checkpoint is of the same.
 std::string identity(const std::string& model_sha256, const std::vector<PrunedWeight>& pruned,
                      const Report& report) {
-  if (pruned.empty() || !report.calibration) return model_sha256;
+  const std::string model = model_sha256 + (report.permutation ? " permuted" : "");
+  if (pruned.empty() || !report.calibration) return model;
   const CalibrationReport& calibration = *report.calibration;
-  return model_sha256 + " calibrated by " + calibration.method +
+  return model + " calibrated by " + calibration.method +
          (calibration.sequential ? " layer after layer" : "") +
          (calibration.correct_bias ? " with biases" : "") + " on " + std::to_string(calibration.windows) +
          " windows of " + calibration.data_sha256;

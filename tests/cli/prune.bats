@@ -108,6 +108,57 @@ calibration_files() {
   expect 0 "resumed at step" -- prune2to4 "${run[@]/2000/20}" --resume auto
 }
 
+@test "in another order of channels 2:4 keeps more, and the model can be calibrated and trained as ever" {
+  calibration_files
+  prune2to4 prune model.pt --output given.pt --quiet --format json >given.json
+  prune2to4 prune model.pt --permute --eval dev.safetensors --quiet --format json >permuted.json
+  jq -e '.permutation | .layers == 4 and .kept_after > .kept_before and .largest_logit > 0
+    and .largest_logit_difference < 1e-6 and .dtype == "float64"' permuted.json
+  jq -e '.totals.packed == 12 and .probe.ran and ([.timing[].stage] | index("permute"))' permuted.json
+  # Only what reads reordered channels, and no layer worse.
+  jq -es '[.[].layers] | transpose | map(select(.[0].relative_error - .[1].relative_error | fabs > 1e-9)) | length == 4
+    and all(.[]; .[1].relative_error < .[0].relative_error and (.[0].name | test("output.dense.weight")))' \
+    given.json permuted.json
+  grep -q "^## Permutation" model.2to4.report.md
+  grep -q "<h2>Permutation</h2>" model.2to4.report.html
+  prune2to4 prune model.pt --eval dev.safetensors --output plain.pt --quiet --format json >plain.json
+  jq -es '[.[].evaluation.models[] | select(.name == "dense").f1] | .[0] == .[1]' plain.json permuted.json
+  prune2to4 prune model.pt --permute --output again.pt --quiet >/dev/null
+  [[ $(prune2to4 inspect again.pt --format csv) == "$(prune2to4 inspect model.2to4.pt --format csv)" ]]
+  OMP_NUM_THREADS=1 CUDA_VISIBLE_DEVICES= PRUNE2TO4_PERMUTE=true prune2to4 prune model.pt --dtype bf16 \
+    --calibrate text.safetensors --windows 8 --sequential --skip-worst 1 --train dev.safetensors --epochs 1 \
+    --max-steps 5 --quiet --format json | jq -e '.permutation.layers == 4 and .totals.packed == 11 and .probe.ran'
+}
+
+@test "a model that has a BERT's names, and computes something else, is not reordered" {
+  "$python" - <<'END'
+import torch
+from transformers import BertConfig, BertForQuestionAnswering
+class ByPlace(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x) * torch.arange(32)
+torch.manual_seed(0)
+model = BertForQuestionAnswering(BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                                            intermediate_size=32, max_position_embeddings=32, return_dict=False)).eval()
+model.bert.encoder.layer[0].intermediate.intermediate_act_fn = ByPlace()
+ids = torch.ones(2, 16, dtype=torch.long)
+torch.jit.trace(model, (ids, ids, torch.zeros_like(ids)), check_trace=False).save("other.pt")
+END
+  expect 4 "[permute] in another order of channels the dense model's outputs change by" "leave --permute out" \
+    -- prune2to4 prune other.pt --permute
+  expect 0 "6 of 7" -- prune2to4 prune other.pt
+}
+
+@test "channels of a model that is no BERT stay, and so does a dry run" {
+  "$python" -c 'import torch
+torch.jit.script(torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Linear(8, 8))).save("other.pt")'
+  echo '{"version": 1, "layers": [{"match": "*"}]}' >layers.json
+  expect 4 "[permute] the model is no BERT encoder as known here: it has no embeddings.word_embeddings" \
+    "leave --permute out" -- prune2to4 prune other.pt --config layers.json --permute
+  expect 2 "--permute" -- prune2to4 prune model.pt --permute --dry-run
+  expect_files . layers.json model.pt other.pt
+}
+
 @test "what each layer costs is reported, and the worst stay dense" {
   calibration_files
   prune2to4 prune model.pt --skip-worst 2 --eval dev.safetensors --eval-limit 30 --quiet >report.txt

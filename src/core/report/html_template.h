@@ -102,7 +102,9 @@ svg .grid { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 3; }
 {{#warnings}}<li>{{text}}</li>
 {{/warnings}}</ul>
 </section>
-{{/has_warnings}}{{#has_calibration}}<h2>Calibration</h2>
+{{/has_warnings}}{{#permutation}}<h2>Permutation</h2>
+<p>{{permutation}}</p>
+{{/permutation}}{{#has_calibration}}<h2>Calibration</h2>
 <p>{{calibration}}</p>
 {{/has_calibration}}{{#sensitivity}}<h2>Sensitivity</h2>
 <p>{{sentence}}</p>

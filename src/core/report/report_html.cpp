@@ -8,6 +8,7 @@
 #include "core/report/evaluation_chart.h"
 #include "core/report/html_template.h"
 #include "core/report/layer_chart.h"
+#include "core/report/permutation_section.h"
 #include "core/report/sensitivity_chart.h"
 #include "core/report/sensitivity_section.h"
 #include "core/report/training_chart.h"
@@ -120,6 +121,7 @@ std::string report_html(const Report& report) {
   // An absent key leaves its section out.
   if (const auto detail = outcome_detail(report); !detail.empty()) view.set("detail", detail);
   if (const auto probe = probe_sentence(report); !probe.empty()) view.set("probe", printable(probe));
+  if (report.permutation) view.set("permutation", printable(permutation_sentence(report)));
   view.set("has_calibration", report.calibration.has_value());
   view.set("calibration", printable(calibration_sentence(report)));
   view.set("table", kainjow::mustache::partial([] { return kHtmlTable; }));

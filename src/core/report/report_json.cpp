@@ -41,6 +41,16 @@ Json layer_json(const LayerReport& layer) {
           {"output_error", output_error_json(layer.output_error)}};
 }
 
+Json permutation_json(const PermutationReport& permutation) {
+  return {{"layers", permutation.layers},
+          {"kept_before", permutation.kept_before},
+          {"kept_after", permutation.kept_after},
+          {"dtype", permutation.dtype},
+          {"largest_logit", permutation.largest_logit},
+          {"largest_logit_difference", permutation.largest_logit_difference},
+          {"seconds", permutation.seconds}};
+}
+
 Json calibration_json(const CalibrationReport& calibration) {
   return {{"method", calibration.method},
           {"data", calibration.data},
@@ -117,6 +127,7 @@ std::string report_json(const Report& report) {
                     {"output", report.output ? file_json(*report.output) : Json()},
                     {"totals", totals_json(report)},
                     {"probe", report.probe ? probe_json(*report.probe) : Json()},
+                    {"permutation", report.permutation ? permutation_json(*report.permutation) : Json()},
                     {"calibration", report.calibration ? calibration_json(*report.calibration) : Json()},
                     {"sensitivity", report.sensitivity ? sensitivity_json(*report.sensitivity) : Json()},
                     {"training", training_array(report.training)},

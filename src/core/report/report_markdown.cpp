@@ -3,6 +3,7 @@
 #include "core/report/calibration_section.h"
 #include "core/report/evaluation_chart.h"
 #include "core/report/evaluation_section.h"
+#include "core/report/permutation_section.h"
 #include "core/report/sensitivity_section.h"
 #include "core/report/training_section.h"
 #include "core/report/view.h"
@@ -48,6 +49,9 @@ std::string report_markdown(const Report& report) {
   }
   if (!report.warnings.empty()) text += section("Warnings");
   for (const auto& warning : report.warnings) text += "- " + escape_markdown(warning) + "\n";
+  if (report.permutation) {
+    text += section("Permutation") + escape_markdown(permutation_sentence(report)) + "\n";
+  }
   if (report.calibration) {
     text += section("Calibration") + escape_markdown(calibration_sentence(report)) + "\n";
   }

@@ -4,6 +4,7 @@
 #include "core/printable.h"
 #include "core/report/calibration_section.h"
 #include "core/report/evaluation_section.h"
+#include "core/report/permutation_section.h"
 #include "core/report/sensitivity_section.h"
 #include "core/report/training_section.h"
 #include "core/report/view.h"
@@ -59,6 +60,7 @@ std::string summary(const Report& report, Format format) {
   std::string text = plain(outcome_title(report) + "." + (detail.empty() ? "" : " " + detail)) + "\n";
   if (!is_finetune(report)) text += layers_and_totals(report, format);
   if (const auto probe = probe_sentence(report); !probe.empty()) text += "\n" + plain(probe) + "\n";
+  if (report.permutation) text += "\n" + plain(permutation_sentence(report)) + "\n";
   if (report.calibration) text += "\n" + plain(calibration_sentence(report)) + "\n";
   if (report.sensitivity) text += "\n" + sensitivity_section(*report.sensitivity, format);
   if (!report.training.empty()) text += "\n" + training_section(report.training, format);

@@ -44,6 +44,12 @@ CATCH_TEST_CASE("names of a hostile model are shown, not run") {
   CATCH_CHECK(count(html, "</code>") == 1);
 }
 
+CATCH_TEST_CASE("the page tells of a permutation where there was one") {
+  CATCH_CHECK_THAT(report_html(permuted_report()),
+                   Contains("<h2>Permutation</h2>\n<p>The input channels of 12 layers were reordered"));
+  CATCH_CHECK_THAT(report_html(sample_report()), !Contains("Permutation"));
+}
+
 CATCH_TEST_CASE("the page tells of a calibration where there was one, and shows the layers' errors") {
   const std::string html = report_html(calibrated_report());
   CATCH_CHECK_THAT(html, Contains("<h2>Calibration</h2>\n<p>Calibrated by reconstruction on 1,024 windows") &&

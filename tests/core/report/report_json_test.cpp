@@ -77,6 +77,19 @@ CATCH_TEST_CASE("the JSON holds raw numbers and names") {
   CATCH_CHECK(document["timing"][1] == json({{"stage", "prune"}, {"seconds", 1.25}}));
 }
 
+CATCH_TEST_CASE("a permutation has its gain and its proof") {
+  const json document = document_of(permuted_report());
+  CATCH_CHECK_NOTHROW(check_schema(document));
+  CATCH_CHECK(document["permutation"] == json({{"layers", 12},
+                                               {"kept_before", 0.8125},
+                                               {"kept_after", 0.828125},
+                                               {"dtype", "float64"},
+                                               {"largest_logit", 4.0},
+                                               {"largest_logit_difference", 0x1p-50},
+                                               {"seconds", 3.5}}));
+  CATCH_CHECK(document_of(sample_report())["permutation"].is_null());
+}
+
 CATCH_TEST_CASE("a calibrated run has its data and each layer's output errors") {
   const json document = document_of(calibrated_report());
   CATCH_CHECK_NOTHROW(check_schema(document));

@@ -35,6 +35,12 @@ CATCH_TEST_CASE("Markdown shows the scores as a sentence, a table and bars") {
   CATCH_CHECK_THAT(report_markdown(sample_report()), !Contains("Evaluation"));
 }
 
+CATCH_TEST_CASE("Markdown tells of a permutation where there was one") {
+  CATCH_CHECK_THAT(report_markdown(permuted_report()),
+                   Contains("\n## Permutation\n\nThe input channels of 12 layers were reordered in 3.50 s"));
+  CATCH_CHECK_THAT(report_markdown(sample_report()), !Contains("Permutation"));
+}
+
 CATCH_TEST_CASE("Markdown tells of a calibration where there was one") {
   CATCH_CHECK_THAT(report_markdown(calibrated_report()),
                    Contains("\n## Calibration\n\nCalibrated by reconstruction on 1,024 windows"));

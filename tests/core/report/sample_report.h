@@ -98,6 +98,13 @@ inline Report finetune_report() {
   return report;
 }
 
+// As `prune --permute` gives it.
+inline Report permuted_report() {
+  Report report = sample_report();
+  report.permutation = PermutationReport{12, 0.8125, 0.828125, "float64", 4, 0x1p-50, 3.5};
+  return report;
+}
+
 // As `prune --calibrate` gives it.
 inline Report calibrated_report() {
   Report report = sample_report();
