@@ -28,7 +28,7 @@
 #include "prune2to4/table.h"
 #include "prune2to4/tensor_mask.h"
 
-#ifndef _OPENMP
+#ifndef INTRA_OP_PARALLEL
 #error "at::parallel_for is serial without OpenMP"
 #endif
 
@@ -82,8 +82,10 @@ class Trial {
 
   at::ScalarType type() const { return type_; }
 
-  OutputDifference change(const std::vector<Move>& moves) {
-    reorder(module_, moves);
+  void change(const std::vector<Move>& moves) { reorder(module_, moves); }
+
+  // From the outputs before the first change.
+  OutputDifference difference() const {
     return compare_outputs(probe_.outputs, run_probe(module_, probe_, seed_));
   }
 
@@ -147,7 +149,9 @@ int64_t head_width(const torch::jit::Module& module, const EncoderSpec& spec,
     for (const Channels& each : movable) {
       if (each.attention) moves.push_back({&each, reversed});
     }
-    const bool fits = !moves.empty() && !trial.differs(trial.change(moves));
+    if (moves.empty()) return 0;
+    trial.change(moves);
+    const bool fits = !trial.differs(trial.difference());
     trial.change(moves);  // and back
     if (fits) return width;
   }
@@ -203,7 +207,8 @@ PermutationReport permute_channels(InlinedModel& model, const std::vector<LayerC
     report.kept_after += order.kept_after / all;
     moves.push_back({channels, at::tensor(order.order)});
   }
-  const OutputDifference difference = trial.change(moves);
+  trial.change(moves);
+  const OutputDifference difference = trial.difference();
   if (trial.differs(difference)) {
     refuse("in another order of channels the dense model's outputs change by " +
            format_number(difference.largest_difference) + ": it computes something else than a BERT encoder");

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "model/layer_choices.h"
 #include "prune2to4/batches.h"
 #include "prune2to4/error.h"
 #include "prune2to4/module_parameters.h"
@@ -17,12 +18,6 @@ namespace prune2to4 {
 namespace {
 
 using Catch::Matchers::Contains;
-
-std::vector<LayerChoice> all_of(const InlinedModel& model, const MaskOptions& mask = {}) {
-  std::vector<LayerChoice> choices;
-  for (const LinearLayer& linear : model.linears()) choices.push_back({linear.name, true, mask, "all"});
-  return choices;
-}
 
 // Mean over the windows of |logits - wanted|^2.
 double logit_error(const torch::jit::Module& model, const torch::jit::Module& wanted,
@@ -48,7 +43,7 @@ CATCH_TEST_CASE("every method's weights are 2:4, and ours changes the outputs le
   for (const auto& [name, method] : kCalibrationMethods) {
     CATCH_INFO(name);
     InlinedModel model(dense.clone(), false);
-    const auto choices = all_of(model);
+    const auto choices = choose_all(model);
     const CalibratedLayers layers = calibrate_layers(model, choices, data, {.method = method, .windows = 30});
     CATCH_CHECK(layers.windows == 30);
     CATCH_CHECK(layers.weights.size() == model.linears().size());
@@ -80,7 +75,7 @@ CATCH_TEST_CASE("a calibrated model's logits are nearer to the dense ones than a
   const torch::jit::Module dense = InlinedModel(source.clone(), false).rewrite({});
   const auto error = [&](std::optional<CalibrationMethod> method) {
     InlinedModel model(source.clone(), false);
-    const auto choices = all_of(model);
+    const auto choices = choose_all(model);
     mask_layers(model, choices, false, calibrate_layers(model, choices, data, {.method = method}).weights);
     return logit_error(model.rewrite({}), dense, data);
   };
@@ -90,7 +85,7 @@ CATCH_TEST_CASE("a calibrated model's logits are nearer to the dense ones than a
 CATCH_TEST_CASE("layer after layer, the weights fit what the pruned layers before them give") {
   const TokenizedSquad data = marked_squad(24);
   InlinedModel model(traced_model("bert_sdpa_tf4"), false);
-  const auto choices = all_of(model);
+  const auto choices = choose_all(model);
   const CalibratedLayers apart = calibrate_layers(model, choices, data, {});
   const CalibratedLayers layers = calibrate_layers(model, choices, data, {.sequential = true});
   CATCH_REQUIRE(layers.weights.size() == apart.weights.size());
@@ -106,7 +101,7 @@ CATCH_TEST_CASE("layer after layer, the weights fit what the pruned layers befor
 CATCH_TEST_CASE("a corrected bias takes up the mean of what its layer loses") {
   const TokenizedSquad data = marked_squad(24);
   InlinedModel model(traced_model("bert_sdpa_tf4"), false);
-  const auto choices = all_of(model);
+  const auto choices = choose_all(model);
   const bool sequential = GENERATE(false, true);
   const CalibratedLayers layers = calibrate_layers(
       model, choices, data, {.method = std::nullopt, .sequential = sequential, .correct_bias = true});
@@ -126,7 +121,7 @@ CATCH_TEST_CASE("a corrected bias takes up the mean of what its layer loses") {
 CATCH_TEST_CASE("other blocks, and layers that are not chosen") {
   const TokenizedSquad data = marked_squad(20);
   InlinedModel model(traced_model("bert_sdpa_tf4"), false);
-  auto choices = all_of(model);
+  auto choices = choose_all(model);
   choices[1].selected = false;
   choices[2].mask.sparse_block_shape = {1, 8};
   choices[2].mask.zeros_per_block = 6;
@@ -150,7 +145,7 @@ CATCH_TEST_CASE("a layer that is not finite is left to the weight norm, and name
   at::Tensor weight = model.linears()[last].weight.detach().clone();
   weight[0][0] = std::numeric_limits<float>::quiet_NaN();
   model.set_weight(last, weight);
-  const CalibratedLayers layers = calibrate_layers(model, all_of(model), data, {});
+  const CalibratedLayers layers = calibrate_layers(model, choose_all(model), data, {});
   CATCH_REQUIRE(layers.warnings.size() == 1);
   CATCH_CHECK_THAT(layers.warnings[0], Contains(model.linears()[last].name) && Contains("NaN"));
   CATCH_CHECK(layers.weights.size() == last);
@@ -159,7 +154,7 @@ CATCH_TEST_CASE("a layer that is not finite is left to the weight norm, and name
 CATCH_TEST_CASE("fine-tuning begins with the calibrated weights and holds their zeros") {
   const TokenizedSquad data = marked_squad(40);
   InlinedModel model(traced_model("tiny_bert"), false);
-  const auto choices = all_of(model);
+  const auto choices = choose_all(model);
   const CalibratedLayers layers = calibrate_layers(model, choices, data, {});
   mask_layers(model, choices, false, layers.weights);
   torch::jit::Module module = model.rewrite({}).clone();

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/layer_choices.h"
 #include "model/small_models.h"
 #include "model/traced_model.h"
 #include "prune2to4/encoder.h"
@@ -23,12 +24,6 @@ namespace prune2to4 {
 namespace {
 
 using Catch::Matchers::Contains;
-
-std::vector<LayerChoice> choose_all(const InlinedModel& model, const MaskOptions& mask = {}) {
-  std::vector<LayerChoice> choices;
-  for (const LinearLayer& linear : model.linears()) choices.push_back({linear.name, true, mask, "all"});
-  return choices;
-}
 
 std::map<std::string, at::Tensor> values_of(const InlinedModel& model) {
   std::map<std::string, at::Tensor> values;
