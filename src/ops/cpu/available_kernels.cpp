@@ -3,39 +3,12 @@
 
 #include <cstddef>
 #include <cstdlib>
-#include <string_view>
 #include <vector>
 
 #include "ops/cpu/cpu_backend.h"
-#include "ops/cpu/kernels.h"
+#include "ops/cpu/levels.h"
 
 namespace prune2to4::cpu {
-namespace {
-
-struct Level {
-  std::string_view name;  // in PRUNE2TO4_CPU
-  bool runs;
-  const Kernels& (*kernels)();
-};
-
-// The best first.
-std::vector<Level> levels() {
-  std::vector<Level> all;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") != 0 &&
-                      __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
-                      __builtin_cpu_supports("avx512dq") != 0;
-  all.push_back({"avx512-bf16", avx512 && __builtin_cpu_supports("avx512bf16") != 0, &avx512_bf16_kernels});
-  all.push_back({"avx512", avx512, &avx512_kernels});
-  all.push_back({"avx2", avx2, &avx2_kernels});
-#endif
-  all.push_back({"portable", true, &portable_kernels});
-  return all;
-}
-
-}  // namespace
 
 std::vector<const Kernels*> available_kernels() {
   const std::vector<Level> all = levels();

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU's 2:4 kernels, each by itself, in memory of just the size that they are promised: AddressSanitizer
+// sees what they touch beyond it.
+#include <algorithm>
+#include <bit>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/levels.h"
+#include "ops/cpu/weight_layout.h"
+
+namespace prune2to4::cpu {
+namespace {
+
+constexpr int64_t kRowsOfPart = 16;  // a product's threads share out rows by multiples of it
+
+size_t size(int64_t count) { return static_cast<size_t>(count); }
+
+class Random {
+ public:
+  int64_t below(int64_t end) { return static_cast<int64_t>(generator_() % static_cast<uint64_t>(end)); }
+  // Of numbers that bf16 has too, and whose products add up without rounding.
+  std::vector<float> numbers(int64_t count) {
+    std::vector<float> made(size(count));
+    for (float& number : made) number = static_cast<float>(below(17) - 8) / 4;
+    return made;
+  }
+
+ private:
+  std::mt19937 generator_{11};
+};
+
+using Bytes = std::vector<std::byte>;
+
+Bytes stored(const std::vector<float>& numbers, Element element) {
+  const size_t each = element == Element::kFloat ? 4 : 2;
+  Bytes bytes(numbers.size() * each);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const auto bits = std::bit_cast<uint32_t>(numbers[i]);
+    const auto upper = static_cast<uint16_t>(bits >> 16);
+    std::memcpy(bytes.data() + i * each, each == 4 ? static_cast<const void*>(&bits) : &upper, each);
+  }
+  return bytes;
+}
+
+double read(const Bytes& bytes, int64_t at, Element element) {
+  uint32_t bits = 0;
+  if (element == Element::kFloat) {
+    std::memcpy(&bits, bytes.data() + 4 * at, 4);
+  } else {
+    uint16_t upper = 0;
+    std::memcpy(&upper, bytes.data() + 2 * at, 2);
+    bits = static_cast<uint32_t>(upper) << 16;
+  }
+  return std::bit_cast<float>(bits);
+}
+
+struct Problem {
+  int64_t tokens;
+  int64_t rows;
+  int64_t groups;
+  Element element;
+  bool gelu;
+  std::vector<float> x, weight, bias, residual;  // the last two may be empty
+  Bytes stored_x, stored_residual, out;
+
+  Problem(Random& random, int64_t tokens_, int64_t rows_, int64_t groups_, Element element_)
+      : tokens(tokens_),
+        rows(rows_),
+        groups(groups_),
+        element(element_),
+        gelu(random.below(2) == 0),
+        x(random.numbers(tokens * groups * 4)),
+        weight(random.numbers(rows * groups * 4)),
+        bias(random.numbers(rows * random.below(2))),
+        residual(random.numbers(tokens * rows * random.below(2))),
+        stored_x(stored(x, element)),
+        stored_residual(stored(residual, element)),
+        out(stored(std::vector<float>(size(tokens * rows), NAN), element)) {
+    for (size_t group = 0; group < weight.size(); group += 4) {
+      const auto dropped = size(random.below(4));
+      weight[group + dropped] = 0;
+      weight[group + (dropped + 1 + size(random.below(3))) % 4] = 0;
+    }
+  }
+
+  Output output() {
+    return {bias.empty() ? nullptr : bias.data(), gelu,
+            residual.empty() ? nullptr : static_cast<const void*>(stored_residual.data()), out.data(),
+            element};
+  }
+
+  double expected(int64_t token, int64_t row) const {
+    double sum = bias.empty() ? 0 : bias[size(row)];
+    for (int64_t i = 0; i < 4 * groups; ++i) {
+      sum += x[size(token * 4 * groups + i)] * weight[size(row * 4 * groups + i)];
+    }
+    if (gelu) sum *= std::erfc(-sum / std::sqrt(2.0)) / 2;
+    return residual.empty() ? sum : sum + residual[size(token * rows + row)];
+  }
+
+  void check() const {
+    double worst = 0;
+    for (int64_t token = 0; token < tokens; ++token) {
+      for (int64_t row = 0; row < rows; ++row) {
+        const double wanted = expected(token, row);
+        const double error =
+            std::abs(read(out, token * rows + row, element) - wanted) / std::max(1.0, std::abs(wanted));
+        worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+      }
+    }
+    CATCH_INFO(tokens << " tokens, " << rows << " x " << 4 * groups);
+    CATCH_REQUIRE(worst < (element == Element::kFloat ? 1e-6 : 5e-3));
+  }
+};
+
+int64_t lanes_of_layout(const Kernels& kernels) { return kernels.rows.lanes > 0 ? kernels.rows.lanes : 8; }
+
+// As threads would that share out one tile: first the groups' blocks, then rows.
+void run_tiled(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes) {
+  const RowsLayout rows(problem.weight.data(), problem.rows, problem.groups, layout_lanes);
+  const TiledLayout layout(rows, kernel);
+  const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
+  std::vector<float> tile(size(problem.groups * kernel.group_values * stride), NAN);
+  std::vector<float> sums(size(kTiledRows * stride), NAN);
+  for (int64_t first = 0; first < problem.groups; first += kernel.groups) {
+    kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, first,
+                std::min(first + kernel.groups, problem.groups), tile.data());
+  }
+  const bool whole = problem.tokens % 2 == 0;
+  const int64_t step = whole ? problem.rows : kRowsOfPart;
+  for (int64_t row = 0; row < problem.rows; row += step) {
+    kernel.multiply(layout.view(), tile.data(), problem.tokens, row, std::min(row + step, problem.rows),
+                    problem.output(), sums.data());
+  }
+  problem.check();
+}
+
+void run_rows(const RowsKernel& kernel, Problem& problem) {
+  const RowsLayout layout(problem.weight.data(), problem.rows, problem.groups, kernel.lanes);
+  const int64_t vectors = (problem.rows + kernel.lanes - 1) / kernel.lanes;
+  const int64_t middle = vectors / 2;
+  kernel.multiply(layout.view(), problem.x.data(), problem.tokens, 0, middle, problem.output());
+  kernel.multiply(layout.view(), problem.x.data(), problem.tokens, middle, vectors, problem.output());
+  problem.check();
+}
+
+Problem random_problem(Random& random, const TiledKernel& kernel, Element element, int round) {
+  const int64_t most = kernel.lanes * static_cast<int64_t>(kernel.vectors);
+  const int64_t rows = round % 16 == 0 ? kTiledRows + 1 + random.below(40) : 1 + random.below(70);
+  const int64_t groups = 1 + random.below(round % 8 == 1 ? 3 * kernel.groups : 20);
+  return {random, 1 + random.below(most), rows, groups, element};
+}
+
+}  // namespace
+
+CATCH_TEST_CASE("the CPU's 2:4 kernels touch nothing beyond what they are given, and multiply right") {
+  constexpr int kRounds = 150;
+  for (const Level& level : levels()) {
+    if (!level.runs) continue;
+    const Kernels& kernels = level.kernels();
+    CATCH_INFO(kernels.name);
+    Random random;
+    for (int round = 0; round < kRounds; ++round) {
+      for (const Element element : {Element::kFloat, Element::kBFloat16}) {
+        Problem problem = random_problem(random, kernels.tiled_float, element, round);
+        run_tiled(kernels.tiled_float, problem, lanes_of_layout(kernels));
+        if (kernels.rows.lanes > 0) run_rows(kernels.rows, problem);
+      }
+      if (kernels.tiled_bfloat16.lanes == 0) continue;
+      Problem problem = random_problem(random, kernels.tiled_bfloat16, Element::kBFloat16, round);
+      run_tiled(kernels.tiled_bfloat16, problem, lanes_of_layout(kernels));
+    }
+  }
+}
+
+}  // namespace prune2to4::cpu
