@@ -71,6 +71,7 @@ struct EvalOptions {
   std::string model;
   std::string data;  // tokenized by scripts/tokenize_squad.py
   std::string device = "auto";
+  std::string dtype = "keep";      // keep, fp32, fp16, bf16
   int64_t batch_tokens = 0;        // padding included; 0: what suits the device
   int64_t batch_size = 0;          // windows at most; 0: any number
   int threads = 0;                 // of the CPU; 0: all cores

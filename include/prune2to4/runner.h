@@ -100,8 +100,9 @@ class Runner {
   std::unique_ptr<EncoderEngine> encoder_;
 };
 
-// Verifies, loads and moves a model; its name is the file's. `sha256` receives the file's hash.
-Runner load_runner(const std::filesystem::path& path, at::Device device, bool trust_model,
-                   std::string& sha256, const RunnerOptions& options = {});
+// Verifies, loads, converts (`dtype`: none keeps what it is) and moves a model; its name is the file's.
+// `sha256` receives the file's hash. Throws Error(kModel) when it cannot be loaded or converted.
+Runner load_runner(const std::filesystem::path& path, at::Device device, std::optional<at::ScalarType> dtype,
+                   bool trust_model, std::string& sha256, const RunnerOptions& options = {});
 
 }  // namespace prune2to4

@@ -247,6 +247,8 @@ void setup_eval(CLI::App& app, EvalOptions& options) {
                        ->type_name("N"));
   from_environment(
       command->add_option("--device", options.device, "auto, cpu or cuda[:N] [auto]")->type_name("NAME"));
+  add_choice(*command, "--dtype", options.dtype, {"keep", "fp32", "fp16", "bf16"},
+             "Run all models in keep, fp32, fp16 or bf16 [keep]");
   from_environment(command->add_flag("--trust-model", options.trust_model,
                                      "Accept code in the archive that could touch files"));
   add_span_options(*command, options.spans);

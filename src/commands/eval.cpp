@@ -11,6 +11,7 @@
 #include "commands/clock.h"
 #include "commands/evaluation_data.h"
 #include "commands/gates.h"
+#include "commands/model_files.h"
 #include "commands/training.h"
 #include "prune2to4/atomic_file.h"
 #include "prune2to4/commands.h"
@@ -45,7 +46,8 @@ struct Models {
   // Which of them it is.
   size_t load(const std::string& path, at::Device device, const EvalOptions& options) {
     const RunnerOptions how{options.engine == "auto", options.padding == "remove"};
-    runners.push_back(load_runner(path, device, options.trust_model, sha256.emplace_back(), how));
+    runners.push_back(load_runner(path, device, chosen_dtype(options.dtype), options.trust_model,
+                                  sha256.emplace_back(), how));
     log::debug(runners.back().name() + ": " + runners.back().engine());
     return runners.size() - 1;
   }
@@ -103,6 +105,7 @@ Baseline checked_baseline(const std::string& path, const EvaluationData& data) {
 std::vector<std::pair<std::string, std::string>> settings(const EvalOptions& options, const Models& models,
                                                           const BatchLimits& batches) {
   return {{"device", models.runners[0].device().str()},
+          {"dtype", options.dtype},
           {"engine", models.engines()},
           {"padding", models.removes_padding() ? "remove" : "keep"},
           {"threads", std::to_string(at::get_num_threads())},

@@ -44,6 +44,15 @@ at::Tensor on_host(const at::Tensor& logits) { return logits.to(at::kCPU, at::kF
   throw Error(ExitStatus::kModel, "run", name + ": forward failed: " + reason);
 }
 
+// What to do about a trace that was made in one dtype and runs in another.
+std::string dtype_hint(const std::string& reason) {
+  const auto says = [&](const char* what) { return reason.find(what) != std::string::npos; };
+  if (!says("same dtype") && !says("expected scalar type")) return "";
+  return "; its trace has another dtype wired in than its weights have: leave --dtype out, or export it in "
+         "that "
+         "dtype (scripts/export_bert.py --dtype)";
+}
+
 template <typename Action>
 auto translated(const std::string& name, const Action& action) {
   try {
@@ -113,13 +122,17 @@ class TranslatedBatch final : public PreparedBatch {
   std::unique_ptr<PreparedBatch> batch_;
 };
 
-// A trace has its devices wired in; rewritten, they follow the input.
-torch::jit::Module moved(torch::jit::Module module, at::Device device, bool trust_model) {
-  if (device.is_cpu()) return module;
+// A trace has its devices wired in; rewritten, they follow the input. Packed weights follow it by themselves,
+// in device and dtype.
+torch::jit::Module moved(torch::jit::Module module, at::Device device, std::optional<at::ScalarType> dtype,
+                         bool trust_model) {
+  if (device.is_cpu() && !dtype) return module;
   try {
-    const InlinedModel inlined(module, trust_model);
+    InlinedModel inlined(module, trust_model);
+    if (dtype) inlined.to(*dtype);
     if (inlined.packed_calls() == 0) return inlined.rewrite({}, device);
-  } catch (const Error&) {  // what cannot be inlined may still run
+  } catch (const Error&) {
+    if (dtype) throw;  // what cannot be inlined may still run as it is
   }
   module.to(device);
   return module;
@@ -238,15 +251,17 @@ void Runner::learn_shapes() {
   const int64_t length = std::min(kTrialLength, longest);
   if (accepts(2, length) && accepts(1, (length + 1) / 2)) return;
   const Probe probe = make_probe(model_, 1, device_, 0);
-  if (!probe.failure.empty()) throw Error(ExitStatus::kModel, "run", name_ + ": " + probe.failure);
+  if (!probe.failure.empty()) {
+    throw Error(ExitStatus::kModel, "run", name_ + ": " + probe.failure + dtype_hint(probe.failure));
+  }
   fixed_length_ = probe.sequence;
   if (!accepts(probe.batch + 1, probe.sequence)) fixed_batch_ = probe.batch;
 }
 
-Runner load_runner(const std::filesystem::path& path, at::Device device, bool trust_model,
-                   std::string& sha256, const RunnerOptions& options) {
-  return {path.filename().string(), moved(load_model(path, trust_model, sha256), device, trust_model), device,
-          options};
+Runner load_runner(const std::filesystem::path& path, at::Device device, std::optional<at::ScalarType> dtype,
+                   bool trust_model, std::string& sha256, const RunnerOptions& options) {
+  return {path.filename().string(), moved(load_model(path, trust_model, sha256), device, dtype, trust_model),
+          device, options};
 }
 
 }  // namespace prune2to4

@@ -55,6 +55,8 @@ quick() { prune2to4 bench --repeats 2 --min-seconds 0 --warmup 0 --threads 1 "$@
   quick model.2to4.pt --dtype bf16 --engine interpreter --padding keep --batch 1 --length 8 --format json >bench.json
   jq -e '.models | all(.dtype == "bfloat16" and .engine == "interpreter" and (.removes_padding | not))' bench.json
   jq -e '.settings | .dtype == "bf16" and .engine == "interpreter" and .padding == "keep"' bench.json
+  cp "$repository/tests/data/bert_eager_tf4.pt" eager.pt
+  expect 4 "[run] eager.pt" "leave --dtype out" -- quick eager.pt --dtype bf16 --batch 1 --length 8
 }
 
 @test "--lengths runs the windows of a file in order, with their padding" {

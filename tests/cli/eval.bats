@@ -63,6 +63,35 @@ END
   expect 2 "--padding" "half" -- prune2to4 eval model.pt --data dev.safetensors --padding half
 }
 
+@test "--dtype runs dense and packed models in it, as if their archives were of it" {
+  prune2to4 prune model.pt --quiet >/dev/null
+  prune2to4 prune model.pt --quiet --dtype bf16 --output half.pt >/dev/null
+  local dtype name
+  for dtype in fp32 fp16 bf16; do
+    for name in model.pt model.2to4.pt half.pt; do
+      prune2to4 eval "$name" --data dev.safetensors --quiet --device cpu --dtype $dtype \
+        --predictions "$name.$dtype.json" --export-json "$name.$dtype.report.json" >/dev/null
+      jq -e ".settings.dtype == \"$dtype\"" "$name.$dtype.report.json"
+    done
+  done
+  jq -e '.settings.engine | startswith("interpreter (on a CPU")' model.2to4.pt.fp16.report.json
+  jq -es '[.[].evaluation.models[0].f1] | max - min < 0.5' model.pt.{fp32,fp16,bf16}.report.json
+  prune2to4 eval half.pt --data dev.safetensors --quiet --device cpu --predictions kept.json >/dev/null
+  cmp model.2to4.pt.bf16.json kept.json
+  cmp half.pt.bf16.json kept.json
+  prune2to4 eval model.2to4.pt --data dev.safetensors --quiet --device cpu --predictions kept.json >/dev/null
+  cmp model.2to4.pt.fp32.json kept.json
+  expect 0 -- env PRUNE2TO4_DTYPE=bf16 prune2to4 eval model.2to4.pt --data dev.safetensors --device cpu --export-json env.json
+  jq -e '.settings | .dtype == "bf16" and .engine == "encoder engine"' env.json
+}
+
+@test "--dtype refuses what it does not know, and models whose trace knows only another" {
+  expect 2 "--dtype" "fp8" -- prune2to4 eval model.pt --data dev.safetensors --dtype fp8
+  cp "$repository/tests/data/bert_eager_tf4.pt" eager.pt
+  expect 4 "[run] eager.pt" "leave --dtype out" "export_bert.py --dtype" -- \
+    prune2to4 eval eager.pt --data dev.safetensors --device cpu --dtype bf16
+}
+
 @test "the best answers' list begins with the answer, its probabilities add up, its texts differ" {
   prune2to4 eval model.pt --data dev.safetensors --quiet --predictions answers.json --nbest best.json --n-best-size 5 >/dev/null
   jq -es '.[0] as $answers | .[1] | to_entries | all(

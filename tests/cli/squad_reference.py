@@ -72,8 +72,8 @@ def logits(model, tensors: dict[str, np.ndarray], batch: int = 32) -> tuple[np.n
         rows = order[first:first + batch]
         width = int(tensors["length"][rows].max())
         output = model(**inputs(model, tensors, rows, width))
-        starts[rows, :width] = output.start_logits.numpy()
-        ends[rows, :width] = output.end_logits.numpy()
+        starts[rows, :width] = output.start_logits.float().numpy()
+        ends[rows, :width] = output.end_logits.float().numpy()
     padding = np.arange(starts.shape[1]) >= tensors["length"][:, None]
     starts[padding] = ends[padding] = -np.inf
     return starts, ends

@@ -39,6 +39,7 @@ std::string with_eval(const std::string& options) { return R"({"version": 1, "ev
 
 const Settings::Options kEveryOption = {{"data", "dev set.safetensors"},
                                         {"device", "cuda:1"},
+                                        {"dtype", "bf16"},
                                         {"batch-size", "0"},
                                         {"batch-tokens", "4096"},
                                         {"threads", "2"},
@@ -66,8 +67,8 @@ CATCH_TEST_CASE("settings become text as typed on a command line") {
     "$schema": "settings.schema.json",
     "version": 1,
     "model": "bert.2to4.pt",
-    "eval": {"data": "dev set.safetensors", "device": "cuda:1", "batch-size": 0, "batch-tokens": 4096,
-             "threads": 2, "padding": "keep", "engine": "interpreter", "limit": 9223372036854775807,
+    "eval": {"data": "dev set.safetensors", "device": "cuda:1", "dtype": "bf16", "batch-size": 0,
+             "batch-tokens": 4096, "threads": 2, "padding": "keep", "engine": "interpreter", "limit": 9223372036854775807,
              "n-best-size": 20, "max-answer-length": 30, "null-threshold": -0.1, "min-f1": 70, "min-em": 66.6, "max-f1-drop": 1e-7,
              "baseline": "base.json", "compare": "other.pt", "predictions": "\"p\".json",
              "nbest": "n.json", "export-json": "e.json", "format": "md", "trust-model": false,

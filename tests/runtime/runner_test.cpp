@@ -88,6 +88,10 @@ CATCH_TEST_CASE("what a runner cannot use is refused, naming the model") {
                   },
                   message) == ExitStatus::kModel);
   CATCH_CHECK_THAT(message, Contains("m.pt: forward failed"));
+  const std::string mixed = "  x = torch.mm(torch.ones(2, 2).half(), torch.ones(2, 2))\n  return x\n";
+  CATCH_CHECK(status_of([&] { Runner("m.pt", forward_module(mixed), at::kCPU); }, message) ==
+              ExitStatus::kModel);
+  CATCH_CHECK_THAT(message, Contains("m.pt: forward failed") && Contains("leave --dtype out"));
 }
 
 CATCH_TEST_CASE("an id that no embedding has is the data's fault, if the model did not tell its limits") {
