@@ -107,7 +107,7 @@ class CudaBackend {
   virtual std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::Tensor& x) = 0;
   // The sum of x [rows, width] over the rows, fp32 [width].
   virtual at::Tensor column_sum(const at::Tensor& x) = 0;
-  // layer_norm(x + residual) * weight + bias, as in DropoutAddNorm.
+  // layer_norm(x + residual) * weight + bias, as in DropoutAddNorm; residual undefined: there is none.
   virtual at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                               const at::Tensor& bias, double epsilon) = 0;
   // layer_norm(words[ids[t]] + positions[places[t]] + segments[types[t]]) * weight + bias: [T, width] of the

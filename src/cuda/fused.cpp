@@ -190,7 +190,7 @@ at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::T
                     const at::Tensor& bias, double epsilon) {
   const c10::cuda::CUDAGuard device(x.device());
   const at::Tensor dense_x = aligned(x, "x", x.device(), x.scalar_type());
-  const at::Tensor dense_residual = matrix_like(residual, "residual", x);
+  const at::Tensor dense_residual = residual.defined() ? matrix_like(residual, "residual", x) : residual;
   const at::Tensor dense_weight = weight_like(weight, "weight", x);
   const at::Tensor dense_bias = weight_like(bias, "bias", x);
   at::Tensor y = at::empty_like(dense_x);
@@ -198,7 +198,7 @@ at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::T
   arguments.matrix = matrix_of(x);
   if (arguments.matrix.rows == 0) return y;
   arguments.x = dense_x.const_data_ptr();
-  arguments.residual = dense_residual.const_data_ptr();
+  arguments.residual = dense_residual.defined() ? dense_residual.const_data_ptr() : nullptr;
   arguments.weight = dense_weight.const_data_ptr<float>();
   arguments.bias = dense_bias.const_data_ptr<float>();
   arguments.epsilon = static_cast<float>(epsilon);

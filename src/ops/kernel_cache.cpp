@@ -23,6 +23,7 @@ constexpr size_t kKeyFields = 6;
 std::string key_of(const ProductShape& shape) {
   std::ostringstream key;
   key << c10::toString(shape.dtype) << '\t' << shape.out << '\t' << shape.in << '\t' << shape.tokens << '\t'
+      << (shape.epilogue.norm ? "norm " : "")
       << (shape.epilogue.activation == Activation::kGelu ? "gelu"
           : shape.epilogue.residual                      ? "residual"
                                                          : "none")

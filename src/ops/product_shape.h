@@ -15,6 +15,7 @@ namespace prune2to4 {
 struct Epilogue {
   Activation activation = Activation::kNone;
   bool residual = false;
+  bool norm = false;  // of what is read: see norm_linear.h
 
   auto operator<=>(const Epilogue&) const = default;
 };

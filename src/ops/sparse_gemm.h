@@ -26,6 +26,25 @@ struct Operands {
   Epilogue epilogue() const { return {activation, residual.has_value()}; }
 };
 
+// Columns that are summed up as one, see HiddenRows.
+constexpr int64_t kSummedColumns = 128;
+
+// Of activation(norm(x) weight^T + bias) or x weight^T + bias + norm(residual) * residual_scale, norm without
+// weight and bias; vectors are fp32 [out]. All are contiguous and 16-byte aligned, on one device.
+struct NormOperands {
+  at::Tensor x;     // [T, in], T > 0
+  at::Tensor sums;  // of x, or of the residual, as in HiddenRows; undefined: they are normed already
+  double epsilon = 0;
+  at::Tensor bias;
+  Activation activation = Activation::kNone;
+  at::Tensor weight_sums;     // over each row of the weight
+  at::Tensor residual;        // [T, out]; undefined: there is none
+  at::Tensor residual_scale;  // undefined: 1
+  at::Tensor new_sums;        // fp32 [out / kSummedColumns, T, 2]: the result's, written with a residual
+
+  Epilogue epilogue() const { return {activation, residual.defined(), true}; }
+};
+
 // A 2:4 weight [out, in] compressed on one device.
 class SparseGemm {
  public:
@@ -35,6 +54,14 @@ class SparseGemm {
   // The product into d [T, out], contiguous and 16-byte aligned. False, and nothing done, when the kernel
   // does not take this shape.
   virtual bool run(size_t kernel, const Operands& operands, at::Tensor& d) const = 0;
+  // The same for products that take norms; a device that has none says so by having no kernels.
+  virtual const std::vector<std::string>& norm_kernels(Epilogue /*epilogue*/) const {
+    static const std::vector<std::string> none;
+    return none;
+  }
+  virtual bool run_norm(size_t /*kernel*/, const NormOperands& /*operands*/, at::Tensor& /*d*/) const {
+    return false;
+  }
 };
 
 // What the operators need of a device beyond LibTorch.

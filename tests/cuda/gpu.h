@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <dlfcn.h>
 
@@ -28,6 +29,10 @@ inline bool has_kernels() {
 }
 
 // The largest |actual - expected| / (tolerance + tolerance * |expected|).
-double error_of(const at::Tensor& actual, const at::Tensor& expected, double tolerance);
+inline double error_of(const at::Tensor& actual, const at::Tensor& expected, double tolerance) {
+  const at::Tensor wanted = expected.to(at::kDouble);
+  const at::Tensor scale = wanted.abs().add(1).mul(tolerance);
+  return (actual.to(at::kDouble) - wanted).abs().div(scale).max().item<double>();
+}
 
 }  // namespace prune2to4

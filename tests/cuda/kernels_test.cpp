@@ -7,12 +7,6 @@
 
 namespace prune2to4 {
 
-double error_of(const at::Tensor& actual, const at::Tensor& expected, double tolerance) {
-  const at::Tensor wanted = expected.to(at::kDouble);
-  const at::Tensor scale = wanted.abs().add(1).mul(tolerance);
-  return (actual.to(at::kDouble) - wanted).abs().div(scale).max().item<double>();
-}
-
 namespace {
 
 constexpr double kEpsilon = 1e-12;

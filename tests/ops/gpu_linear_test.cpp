@@ -1,37 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ATen/ATen.h>
-
 #include <cstdio>
 #include <random>
 #include <thread>
 
-#include "cuda/gpu.h"
-#include "ops/sparse_gemm.h"
+#include "ops/gpu_gemm.h"
 #include "prune2to4/packed_weight.h"
-#include "prune2to4/tensor_mask.h"
 
 namespace prune2to4 {
 namespace {
 
 constexpr Epilogue kEpilogues[] = {{Activation::kNone, false}, {Activation::kGelu, false}};
-
-GemmBackend* backend() {
-  std::string reason;
-  GemmBackend* found = gemm_backend(reason);
-  if (found == nullptr) {
-    CATCH_WARN("no 2:4 kernels for GPUs in this build, not tested: " << reason);
-    return nullptr;
-  }
-  reason = found->missing(kGpu, at::kHalf, 64, 64);
-  if (!reason.empty()) CATCH_WARN("not tested: " << reason);
-  return reason.empty() ? found : nullptr;
-}
-
-at::Tensor random_2_4(int64_t out, int64_t in, at::ScalarType dtype) {
-  const at::Tensor weight = at::randn({out, in}) * (1 / std::sqrt(static_cast<double>(in)));
-  const std::vector<uint8_t> kept = weight_norm_mask(weight, {});
-  return (weight * at::tensor(kept, at::kByte).view({out, in})).to(dtype);
-}
 
 at::Tensor expected(const Operands& operands, const at::Tensor& weight) {
   at::Tensor y = at::mm(operands.x.to(at::kDouble), weight.to(at::kDouble).t());
@@ -41,8 +19,7 @@ at::Tensor expected(const Operands& operands, const at::Tensor& weight) {
 
 // Of error_of: rounding of the result, and what the fused GELU adds in its own precision.
 double tolerance(at::ScalarType dtype, Activation activation) {
-  const double rounding = dtype == at::kHalf ? 0x1p-11 : 0x1p-8;
-  return activation == Activation::kGelu && dtype == at::kHalf ? 3 * rounding : 1.2 * rounding;
+  return (activation == Activation::kGelu && dtype == at::kHalf ? 3 : 1.2) * rounding_of(dtype);
 }
 
 // cuBLASLt's GELU.
@@ -70,7 +47,7 @@ void check_random_products(int64_t calls) {
   const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };
   while (calls > 0) {
     const at::ScalarType dtype = below(2) == 0 ? at::kHalf : at::kBFloat16;
-    const Layer layer(*backend(), 8 * (1 + below(200)), 32 * (1 + below(64)), dtype, below(4) != 0);
+    const Layer layer(*gpu_gemms(), 8 * (1 + below(200)), 32 * (1 + below(64)), dtype, below(4) != 0);
     for (int of_layer = 0; of_layer < 100 && calls > 0; ++of_layer, --calls) {
       const Epilogue epilogue = kEpilogues[below(2)];
       const int64_t tokens = below(3) == 0 ? 1 + below(3000) : 1 + below(300);
@@ -79,8 +56,8 @@ void check_random_products(int64_t calls) {
       const Operands operands = layer.operands(tokens, epilogue);
       at::Tensor d = layer.output(tokens);
       const bool dense = kernel == sparse_kernels;
-      const bool ran =
-          dense ? backend()->run_dense(0, layer.weight, operands, d) : layer.sparse->run(kernel, operands, d);
+      const bool ran = dense ? gpu_gemms()->run_dense(0, layer.weight, operands, d)
+                             : layer.sparse->run(kernel, operands, d);
       const double error = error_of(d, expected(operands, layer.weight),
                                     tolerance(dtype, epilogue.activation) + (dense ? kTanhGelu : 0));
       if (ran && error < 1) continue;
@@ -95,16 +72,16 @@ void check_random_products(int64_t calls) {
 }  // namespace
 
 CATCH_TEST_CASE("2:4 products of 10,000 random shapes equal fp64's, by every kernel") {
-  if (has_gpu() && backend() != nullptr) check_random_products(10000);
+  if (gpu_gemms() != nullptr) check_random_products(10000);
 }
 
 // For compute-sanitizer, which is a thousand times slower.
 CATCH_TEST_CASE("2:4 products of a few random shapes equal fp64's", "[sanitized][cutlass]") {
-  if (has_gpu() && backend() != nullptr) check_random_products(300);
+  if (gpu_gemms() != nullptr) check_random_products(300);
 }
 
 CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in several threads") {
-  if (!has_gpu() || backend() == nullptr) return;
+  if (gpu_gemms() == nullptr) return;
   at::manual_seed(19);
   const auto packed = PackedWeight::pack(random_2_4(768, 3072, at::kHalf), "layer");
   const at::Tensor bias = at::randn({768}, at::TensorOptions(kGpu).dtype(at::kHalf));
@@ -141,13 +118,13 @@ CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in s
 }
 
 CATCH_TEST_CASE("how fast 2:4 products are", "[.bench]") {
-  if (!has_gpu() || backend() == nullptr) return;
+  if (gpu_gemms() == nullptr) return;
   std::printf("%s, fp16, ms\n", cuda_backend().device_name(kGpu).c_str());
   const std::pair<int64_t, int64_t> shapes[] = {{2304, 768}, {768, 768},  {3072, 768},
                                                 {768, 3072}, {1152, 384}, {384, 384},
                                                 {1536, 384}, {384, 1536}, {3072, 10240}};
   for (const auto& [out, in] : shapes) {
-    const Layer layer(*backend(), out, in, at::kHalf, true);
+    const Layer layer(*gpu_gemms(), out, in, at::kHalf, true);
     for (const int64_t tokens : {1536, 3072, 6144, 11008, 24576, 98304}) {
       if (in > 4000 && tokens != 3072) continue;
       at::Tensor d = layer.output(tokens);
@@ -156,13 +133,13 @@ CATCH_TEST_CASE("how fast 2:4 products are", "[.bench]") {
         const Operands operands = layer.operands(tokens, epilogue);
         std::printf("%5ld x %5ld %6ld %-4s  dense", static_cast<long>(out), static_cast<long>(in),
                     static_cast<long>(tokens), epilogue.activation == Activation::kGelu ? "gelu" : "");
-        for (size_t kernel = 0; kernel < backend()->dense_kernels().size(); ++kernel) {
-          std::printf(" %.4f", backend()->milliseconds(
-                                   [&] { backend()->run_dense(kernel, layer.weight, operands, d); }));
+        for (size_t kernel = 0; kernel < gpu_gemms()->dense_kernels().size(); ++kernel) {
+          std::printf(" %.4f", gpu_gemms()->milliseconds(
+                                   [&] { gpu_gemms()->run_dense(kernel, layer.weight, operands, d); }));
         }
         std::printf(" | 2:4");
         for (size_t kernel = 0; kernel < layer.sparse->kernels(epilogue).size(); ++kernel) {
-          std::printf(" %.4f", backend()->milliseconds([&] { layer.sparse->run(kernel, operands, d); }));
+          std::printf(" %.4f", gpu_gemms()->milliseconds([&] { layer.sparse->run(kernel, operands, d); }));
         }
         std::printf("\n");
       }

@@ -48,7 +48,7 @@ CATCH_TEST_CASE("a cache keeps what was found, for another process of the same e
   const KernelCache again(file, "a GPU\nof two lines");
   CATCH_CHECK(again.find(kShape) == "2:4 128x128x128 pingpong");
   CATCH_CHECK(again.find(kGelu) == "2:4 128x128x128 pingpong, cluster 2x1");
-  std::vector<ProductShape> others(7, kShape);
+  std::vector<ProductShape> others(8, kShape);
   others[0].out += 8;
   others[1].in += 8;
   others[2].tokens += 8;
@@ -56,6 +56,7 @@ CATCH_TEST_CASE("a cache keeps what was found, for another process of the same e
   others[4].epilogue.activation = Activation::kGelu;
   others[5].epilogue.residual = true;
   others[6].sparse = false;
+  others[7].epilogue.norm = true;
   for (const ProductShape& other : others) CATCH_CHECK_FALSE(again.find(other));
   CATCH_CHECK(warnings.texts().empty());
 }

@@ -69,7 +69,7 @@ struct BackwardArguments {
   float* sums[3] = {};            // of weight, bias and x, each [width]
 };
 
-// y = the norm of x + residual.
+// y = the norm of x + residual; null: of x.
 struct AddNormArguments {
   Matrix matrix;
   const void* x = nullptr;

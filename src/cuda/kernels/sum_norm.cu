@@ -6,7 +6,7 @@
 namespace prune2to4::kernels {
 namespace {
 
-// What is added up to one row; the last may be missing.
+// What is added up to one row; the second and third may be missing.
 template <typename T>
 struct Summands {
   const T* rows[3];
@@ -15,7 +15,8 @@ struct Summands {
 template <typename T>
 __device__ Summands<T> summands(const AddNormArguments& arguments, int64_t row) {
   const int64_t first = row * arguments.matrix.width;
-  return {{static_cast<const T*>(arguments.x) + first, static_cast<const T*>(arguments.residual) + first,
+  const auto* residual = static_cast<const T*>(arguments.residual);
+  return {{static_cast<const T*>(arguments.x) + first, residual == nullptr ? nullptr : residual + first,
            nullptr}};
 }
 

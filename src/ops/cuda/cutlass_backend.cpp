@@ -17,6 +17,8 @@
 namespace prune2to4 {
 namespace {
 
+static_assert(kSummedColumns == gemm::kSummedColumns);
+
 constexpr int kCalls = 20;  // of milliseconds(), behind one another
 // The GPU waits about half a millisecond, until all calls are queued: else the host's part of short ones
 // counts.
@@ -37,10 +39,24 @@ gemm::Kernels kernels_for(gemm::Type type, Epilogue epilogue) {
   return half ? gemm::half_bias() : gemm::bfloat16_bias();
 }
 
+gemm::Kernels norm_kernels_for(gemm::Type type, Epilogue epilogue) {
+  const bool half = type == gemm::Type::kHalf;
+  if (epilogue.residual) return half ? gemm::half_residual_norm() : gemm::bfloat16_residual_norm();
+  if (epilogue.activation == Activation::kGelu)
+    return half ? gemm::half_norm_gelu() : gemm::bfloat16_norm_gelu();
+  return half ? gemm::half_norm() : gemm::bfloat16_norm();
+}
+
 std::vector<std::string> names_of(const gemm::Kernels& kernels) {
   std::vector<std::string> names;
   for (int i = 0; i < kernels.count; ++i) names.emplace_back(kernels.first[i].name);
   return names;
+}
+
+// nullptr of an undefined tensor.
+template <typename T>
+T* data_of(const at::Tensor& tensor) {
+  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
 }
 
 class CutlassGemm final : public SparseGemm {
@@ -51,7 +67,10 @@ class CutlassGemm final : public SparseGemm {
         in_(static_cast<int>(weight.size(1))),
         gpu_(gpu_of(weight.device())),
         bias_names_(names_of(kernels_for(type_, {Activation::kNone, false}))),
-        gelu_names_(names_of(kernels_for(type_, {Activation::kGelu, false}))) {
+        gelu_names_(names_of(kernels_for(type_, {Activation::kGelu, false}))),
+        norm_names_(names_of(norm_kernels_for(type_, {Activation::kNone, false, true}))),
+        norm_gelu_names_(names_of(norm_kernels_for(type_, {Activation::kGelu, false, true}))),
+        residual_norm_names_(names_of(norm_kernels_for(type_, {Activation::kNone, true, true}))) {
     const c10::cuda::CUDAGuard guard(weight.device());
     const gemm::CompressedBytes size = gemm::compressed_bytes(out_, in_, gpu_);
     values_ = bytes(size.values, weight.device());
@@ -69,12 +88,34 @@ class CutlassGemm final : public SparseGemm {
   }
 
   bool run(size_t kernel, const Operands& operands, at::Tensor& d) const override {
-    const at::Tensor& x = operands.x;
-    const c10::cuda::CUDAGuard guard(x.device());
-    // The guard does nothing where the device is current already; but a thread in which CUDA has not been
-    // called yet has no context, without which CUTLASS cannot describe its tensors to the copy engine.
-    C10_CUDA_CHECK(cudaSetDevice(x.device().index()));
-    const gemm::Kernel& chosen = kernels_for(type_, operands.epilogue()).first[kernel];
+    gemm::Product product = product_of(operands.x, d);
+    product.bias = operands.bias ? operands.bias->const_data_ptr() : nullptr;
+    return run(kernels_for(type_, operands.epilogue()).first[kernel], product, d.device());
+  }
+
+  const std::vector<std::string>& norm_kernels(Epilogue epilogue) const override {
+    if (epilogue.residual) return residual_norm_names_;
+    return epilogue.activation == Activation::kGelu ? norm_gelu_names_ : norm_names_;
+  }
+
+  bool run_norm(size_t kernel, const NormOperands& operands, at::Tensor& d) const override {
+    gemm::Product product = product_of(operands.x, d);
+    const bool of_x = !operands.residual.defined();
+    product.bias = operands.bias.const_data_ptr();
+    product.norm.sums = data_of<float2>(operands.sums);
+    const int64_t width = (of_x ? operands.x : operands.residual).size(1);
+    product.norm.parts = static_cast<int>(width / kSummedColumns);
+    product.norm.width_inverse = 1.0F / static_cast<float>(width);
+    product.norm.epsilon = static_cast<float>(operands.epsilon);
+    product.weight_sums = data_of<float>(operands.weight_sums);
+    product.residual = data_of<void>(operands.residual);
+    product.residual_scale = data_of<float>(operands.residual_scale);
+    product.sums = data_of<float2>(operands.new_sums);
+    return run(norm_kernels_for(type_, operands.epilogue()).first[kernel], product, d.device());
+  }
+
+ private:
+  gemm::Product product_of(const at::Tensor& x, at::Tensor& d) const {
     gemm::Product product;
     product.out = out_;
     product.in = in_;
@@ -82,26 +123,35 @@ class CutlassGemm final : public SparseGemm {
     product.values = values_.const_data_ptr();
     product.metadata = metadata_.const_data_ptr();
     product.x = x.const_data_ptr();
-    product.bias = operands.bias ? operands.bias->const_data_ptr() : nullptr;
     product.d = d.mutable_data_ptr();
+    return product;
+  }
+
+  bool run(const gemm::Kernel& kernel, gemm::Product& product, at::Device device) const {
+    const c10::cuda::CUDAGuard guard(device);
+    // The guard does nothing where the device is current already; but a thread in which CUDA has not been
+    // called yet has no context, without which CUTLASS cannot describe its tensors to the copy engine.
+    C10_CUDA_CHECK(cudaSetDevice(device.index()));
     at::Tensor workspace;
-    if (const size_t size = chosen.workspace_bytes(product, gpu_); size > 0) {
-      workspace = bytes(size, x.device());
+    if (const size_t size = kernel.workspace_bytes(product, gpu_); size > 0) {
+      workspace = bytes(size, device);
       product.workspace = workspace.mutable_data_ptr();
     }
-    const cudaError_t error = chosen.run(product, gpu_, c10::cuda::getCurrentCUDAStream());
+    const cudaError_t error = kernel.run(product, gpu_, c10::cuda::getCurrentCUDAStream());
     if (error == cudaErrorNotSupported) return false;
     C10_CUDA_CHECK(error);
     return true;
   }
 
- private:
   gemm::Type type_;
   int out_;
   int in_;
   gemm::Gpu gpu_;
   std::vector<std::string> bias_names_;
   std::vector<std::string> gelu_names_;
+  std::vector<std::string> norm_names_;
+  std::vector<std::string> norm_gelu_names_;
+  std::vector<std::string> residual_norm_names_;
   std::vector<std::string> none_;
   at::Tensor values_;
   at::Tensor metadata_;

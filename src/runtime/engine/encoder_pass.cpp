@@ -16,6 +16,8 @@ constexpr std::string_view kWeight = ".weight";
 // What the kernels for embeddings and normalization take.
 constexpr int64_t kWidthMultiple = 8;
 constexpr int64_t kWidest = 8192;
+// Up to here a dense product can be faster than a 2:4 one, and there are none that take norms.
+constexpr int64_t kFewTokens = 256;
 
 FusedLinear fused(const LinearWeights& layer) {
   return layer.packed ? FusedLinear(layer.packed, layer.bias)
@@ -40,6 +42,7 @@ EncoderPass::EncoderPass(const EncoderSpec& spec, EncoderWeights weights)
               spec.epsilon},
       head_(weights.head),
       fused_(takes_kernels(weights.words)) {
+  if (fused_ && NormLayers::can_run(weights.layers)) norm_layers_.emplace(weights.layers, spec.epsilon);
   for (const EncoderLayerWeights& layer : weights.layers) {
     layers_.push_back({fused(layer.qkv), fused(layer.attention_output), layer.attention_norm,
                        fused(layer.intermediate), fused(layer.output), layer.output_norm});
@@ -57,10 +60,16 @@ PackRules EncoderPass::rules() const {
 
 std::vector<LayerKernel> EncoderPass::kernels(int64_t tokens) const {
   std::vector<LayerKernel> kernels;
-  const auto add = [&](const FusedLinear& linear, std::string kernel) {
-    std::string name = linear.name();
+  const auto add_kernel = [&](std::string name, std::string kernel) {
     if (name.ends_with(kWeight)) name.resize(name.size() - kWeight.size());
     kernels.push_back({std::move(name), std::move(kernel)});
+  };
+  if (takes_norms(tokens)) {
+    norm_layers_->for_each_kernel(tokens, add_kernel);
+    return kernels;
+  }
+  const auto add = [&](const FusedLinear& linear, std::string kernel) {
+    add_kernel(linear.name(), std::move(kernel));
   };
   const auto add_norm_kernel = [&](const FusedLinear& linear) {
     return fused_ ? linear.kernel(tokens, Activation::kNone) : linear.residual_kernel(tokens);
@@ -75,18 +84,27 @@ std::vector<LayerKernel> EncoderPass::kernels(int64_t tokens) const {
 }
 
 void EncoderPass::run(const PackedText& text, at::Tensor& logits) const {
-  const PackedSequences sequences = text.sequences();
-  at::Tensor x = embed(text);
-  for (const Layer& layer : layers_) {
-    const at::Tensor qkv = layer.qkv.run(x, Activation::kNone)
-                               .view({text.shape.tokens, 3, spec_.heads, spec_.width / spec_.heads});
-    const at::Tensor attended = packed_attention(qkv, sequences, 0);
-    x = add_norm(layer.attention_output, attended, x, layer.attention_norm);
-    x = add_norm(layer.output, layer.intermediate.run(x, Activation::kGelu), x, layer.output_norm);
-  }
+  const at::Tensor x = encode(embed(text), text.sequences());
   const at::Tensor found = at::linear(x, head_.dense, head_.bias).to(at::kFloat);
   logits.fill_(kNoLogit);
   logits.index_copy_(0, text.slots(), found);
+}
+
+at::Tensor EncoderPass::encode(at::Tensor x, const PackedSequences& sequences) const {
+  if (takes_norms(x.size(0)))
+    return norm_layers_->run(x, [&](const at::Tensor& qkv) { return attend(qkv, sequences); });
+  for (const Layer& layer : layers_) {
+    const at::Tensor attended = attend(layer.qkv.run(x, Activation::kNone), sequences);
+    x = add_norm(layer.attention_output, attended, x, layer.attention_norm);
+    x = add_norm(layer.output, layer.intermediate.run(x, Activation::kGelu), x, layer.output_norm);
+  }
+  return x;
+}
+
+bool EncoderPass::takes_norms(int64_t tokens) const { return norm_layers_ && tokens > kFewTokens; }
+
+at::Tensor EncoderPass::attend(const at::Tensor& qkv, const PackedSequences& sequences) const {
+  return packed_attention(qkv.view({qkv.size(0), 3, spec_.heads, spec_.width / spec_.heads}), sequences, 0);
 }
 
 at::Tensor EncoderPass::embed(const PackedText& text) const {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "prune2to4/cuda_backend.h"
 #include "prune2to4/encoder_weights.h"
 #include "prune2to4/fused_linear.h"
 #include "prune2to4/runner.h"
+#include "runtime/engine/norm_layers.h"
 #include "runtime/engine/packed_text.h"
 
 namespace prune2to4 {
@@ -37,6 +39,11 @@ class EncoderPass {
   };
 
   at::Tensor embed(const PackedText& text) const;
+  at::Tensor attend(const at::Tensor& qkv, const PackedSequences& sequences) const;
+  // Whether the products of so many tokens take the norms over.
+  bool takes_norms(int64_t tokens) const;
+  // What the layers make of the embedding.
+  at::Tensor encode(at::Tensor x, const PackedSequences& sequences) const;
   // The norm of linear(x) + residual.
   at::Tensor add_norm(const FusedLinear& linear, const at::Tensor& x, const at::Tensor& residual,
                       const NormWeights& norm) const;
@@ -44,6 +51,7 @@ class EncoderPass {
 
   EncoderSpec spec_;
   EmbeddingTables tables_;
+  std::optional<NormLayers> norm_layers_;
   std::vector<Layer> layers_;
   LinearWeights head_;
   bool fused_;

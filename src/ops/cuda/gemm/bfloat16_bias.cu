@@ -5,7 +5,7 @@ namespace prune2to4::gemm {
 
 Kernels bfloat16_bias() {
   using Element = cutlass::bfloat16_t;
-  return kernels<Element, Bias<Element>>();
+  return kernels<Element, BiasFusion<Element>>();
 }
 
 }  // namespace prune2to4::gemm

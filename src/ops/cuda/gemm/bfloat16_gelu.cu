@@ -6,7 +6,7 @@ namespace prune2to4::gemm {
 
 Kernels bfloat16_gelu() {
   using Element = cutlass::bfloat16_t;
-  return kernels<Element, BiasActivation<Gelu, Element>>();
+  return kernels<Element, BiasActivationFusion<Gelu, Element>>();
 }
 
 }  // namespace prune2to4::gemm

@@ -10,7 +10,7 @@ namespace {
 // A bf16 weight is compressed by its bits: nothing but zero looks like zero.
 using Element = cutlass::half_t;
 // The layout depends on the element's size and the tile's depth, which all kernels share.
-using Config = SparseGemm<Element, Bias<Element>, Tile<128, 128, 128>, Cluster<1, 1>>::Config;
+using Config = SparseGemm<Element, BiasFusion<Element>, Tile<128, 128, 128>, Cluster<1, 1>>::Config;
 using Utility =
     cutlass::transform::kernel::StructuredSparseCompressorUtility<ProblemShape, Element, RowMajor, Config>;
 using Compressor = cutlass::transform::device::TransformUniversalAdapter<

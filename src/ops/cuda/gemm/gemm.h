@@ -2,6 +2,7 @@
 #pragma once
 
 #include <driver_types.h>
+#include <vector_types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,18 @@ namespace prune2to4::gemm {
 
 enum class Type { kHalf, kBFloat16 };
 
+// Each group of so many columns of a matrix [tokens, width] has, for each row, its values' sum and sum of
+// squares: [width / kSummedColumns][tokens].
+constexpr int kSummedColumns = 128;
+
+// LayerNorm of a matrix [tokens, kSummedColumns * parts], without weight and bias.
+struct Norm {
+  const float2* sums = nullptr;  // null: the matrix is normalised already
+  int parts = 0;
+  float width_inverse = 0.0F;
+  float epsilon = 0.0F;
+};
+
 // d = activation(x W^T + bias). The values' and metadata's layout is one for every kernel here.
 struct Product {
   int out = 0;  // a multiple of 8
@@ -26,6 +39,13 @@ struct Product {
   const void* bias = nullptr;  // [out]; null: none
   void* d = nullptr;
   void* workspace = nullptr;
+
+  // For the kernels with norms; `bias` is fp32 there.
+  Norm norm;                              // of x, or of the residual
+  const float* weight_sums = nullptr;     // [out]: of W's rows
+  const void* residual = nullptr;         // [tokens, out]
+  const float* residual_scale = nullptr;  // [out]
+  float2* sums = nullptr;                 // of d, written
 };
 
 struct Gpu {
@@ -48,6 +68,15 @@ Kernels half_bias();
 Kernels half_gelu();
 Kernels bfloat16_bias();
 Kernels bfloat16_gelu();
+// d = norm(x) W^T + bias
+Kernels half_norm();
+Kernels bfloat16_norm();
+// d = gelu(norm(x) W^T + bias)
+Kernels half_norm_gelu();
+Kernels bfloat16_norm_gelu();
+// d = x W^T + bias + norm(residual) * residual_scale, and its sums. `out` is a multiple of kSummedColumns.
+Kernels half_residual_norm();
+Kernels bfloat16_residual_norm();
 
 // Of a weight [out, in].
 struct CompressedBytes {

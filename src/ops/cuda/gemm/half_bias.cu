@@ -5,7 +5,7 @@ namespace prune2to4::gemm {
 
 Kernels half_bias() {
   using Element = cutlass::half_t;
-  return kernels<Element, Bias<Element>>();
+  return kernels<Element, BiasFusion<Element>>();
 }
 
 }  // namespace prune2to4::gemm

@@ -6,7 +6,7 @@ namespace prune2to4::gemm {
 
 Kernels half_gelu() {
   using Element = cutlass::half_t;
-  return kernels<Element, BiasActivation<HalfGelu, Element>>();
+  return kernels<Element, BiasActivationFusion<HalfGelu, Element>>();
 }
 
 }  // namespace prune2to4::gemm

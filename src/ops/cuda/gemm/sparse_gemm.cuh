@@ -11,6 +11,7 @@
 #include <cutlass/gemm/kernel/gemm_universal.hpp>
 #include <cutlass/util/packed_stride.hpp>
 
+#include "ops/cuda/gemm/fusion.cuh"
 #include "ops/cuda/gemm/gemm.h"
 
 namespace prune2to4::gemm {
@@ -21,14 +22,25 @@ using ProblemShape = cute::Shape<int, int, int, int>;  // out, tokens, in, 1
 
 constexpr int kAlignment = 8;  // elements of 16 bytes
 
-// One kernel: CUTLASS's example 62 with a bias for each output feature, and an activation, in the epilogue,
-// which overlaps the next tile's products (ping-pong).
-template <typename Element, typename Fusion, typename Tile, typename Cluster>
+// The epilogue's way through a tile: 64 rows by kColumnsOf at a time, with so many of the source's parts and
+// of the result's in shared memory. By default as CUTLASS's builder chooses.
+template <typename Fusion, int kColumnsOf = 32, int kSourceStages = 4,
+          bool kReuseSource = !cute::is_void_v<typename Fusion::Source>>
+struct EpilogueParts {
+  static constexpr int kColumns = kColumnsOf;
+  using Policy = cutlass::epilogue::Sm90TmaWarpSpecialized<kSourceStages, /*StagesD=*/2, kColumns / 2,
+                                                           kReuseSource, /*DelayTmaStore=*/!kReuseSource>;
+};
+
+// One kernel: CUTLASS's example 62 with a fusion of fusion.cuh in the epilogue, which overlaps the next
+// tile's products (ping-pong).
+template <typename Element, typename Fusion, typename Tile, typename Cluster,
+          typename Parts = EpilogueParts<Fusion>>
 struct SparseGemm {
-  using Epilogue = typename cutlass::epilogue::collective::CollectiveBuilder<
-      cutlass::arch::Sm90, cutlass::arch::OpClassSparseTensorOp, Tile, Cluster,
-      cutlass::epilogue::collective::EpilogueTileAuto, float, float, void, ColumnMajor, kAlignment, Element,
-      ColumnMajor, kAlignment, cutlass::epilogue::TmaWarpSpecialized, Fusion>::CollectiveOp;
+  using Epilogue = typename cutlass::epilogue::collective::detail::Sm90TmaBuilderImpl<
+      Tile, cute::Shape<cute::_64, cute::Int<Parts::kColumns>>, float, float, typename Fusion::Source,
+      ColumnMajor, kAlignment, Element, ColumnMajor, kAlignment,
+      typename Fusion::template Epilogue<Tile, Parts::kColumns>, typename Parts::Policy>::CollectiveOp;
   using MainLoop = typename cutlass::gemm::collective::CollectiveBuilder<
       cutlass::arch::Sm90, cutlass::arch::OpClassSparseTensorOp, Element, RowMajor, kAlignment, Element,
       ColumnMajor, kAlignment, float, Tile, Cluster,
@@ -56,9 +68,11 @@ struct SparseGemm {
          static_cast<const typename MainLoop::ElementE*>(product.metadata), Config::fill_layoutE(shape)},
         {{}, nullptr, {}, static_cast<Element*>(product.d), stride_d},
         hardware};
-    result.epilogue.thread.alpha = 1.0F;
-    result.epilogue.thread.beta = 0.0F;
-    result.epilogue.thread.bias_ptr = static_cast<const Element*>(product.bias);
+    Fusion::template set<Tile, Parts::kColumns>(result.epilogue.thread, product);
+    if constexpr (!cute::is_void_v<typename Fusion::Source>) {
+      result.epilogue.ptr_C = static_cast<const Element*>(product.residual);
+      result.epilogue.dC = stride_d;
+    }
     return result;
   }
 
@@ -79,13 +93,6 @@ struct SparseGemm {
   static constexpr Kernel kernel(const char* name) { return {name, workspace_bytes, run}; }
 };
 
-template <typename Element>
-using Bias = cutlass::epilogue::fusion::LinCombPerRowBias<Element, float, Element, Element, float>;
-
-template <template <typename> class Activation, typename Element>
-using BiasActivation =
-    cutlass::epilogue::fusion::LinCombPerRowBiasEltAct<Activation, Element, float, Element, Element, float>;
-
 template <int kOut, int kTokens, int kIn>
 using Tile = cute::Shape<cute::Int<kOut>, cute::Int<kTokens>, cute::Int<kIn>>;
 template <int kOut, int kTokens>
@@ -103,6 +110,31 @@ Kernels kernels() {
           "128x128x128 pingpong, cluster 1x2"),
       SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<1, 1>>::kernel("128x128x128 pingpong"),
       SparseGemm<Element, Fusion, Tile<128, 96, 128>, Cluster<1, 1>>::kernel("128x96x128 pingpong")};
+  return {kAll, sizeof(kAll) / sizeof(kAll[0])};
+}
+
+// Between norms: fewer, since each has an epilogue of its own to compile. Where `in` is small the epilogue is
+// what takes longest, and goes in larger parts.
+template <typename Element, typename Fusion>
+Kernels norm_kernels() {
+  static constexpr Kernel kAll[] = {
+      SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<2, 1>,
+                 EpilogueParts<Fusion, 64, 4, false>>::kernel("128x128x128 pingpong, cluster 2x1"),
+      SparseGemm<Element, Fusion, Tile<128, 96, 128>, Cluster<1, 1>,
+                 EpilogueParts<Fusion, 32, 6, false>>::kernel("128x96x128 pingpong")};
+  return {kAll, sizeof(kAll) / sizeof(kAll[0])};
+}
+
+// With a residual: where `in` is large, what the source takes of shared memory is missing in the main loop.
+template <typename Element, typename Fusion>
+Kernels residual_kernels() {
+  static constexpr Kernel kAll[] = {
+      SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<2, 1>>::kernel(
+          "128x128x128 pingpong, cluster 2x1"),
+      SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<2, 1>, EpilogueParts<Fusion, 64, 4, false>>::
+          kernel("128x128x128 pingpong, cluster 2x1, 64 columns"),
+      SparseGemm<Element, Fusion, Tile<128, 96, 128>, Cluster<1, 1>,
+                 EpilogueParts<Fusion, 32, 6, false>>::kernel("128x96x128 pingpong")};
   return {kAll, sizeof(kAll) / sizeof(kAll[0])};
 }
 

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/cuda/gemm/sparse_gemm.cuh"
+
+namespace prune2to4::gemm {
+
+Kernels half_norm_gelu() {
+  using Element = cutlass::half_t;
+  return norm_kernels<Element, NormGeluFusion<Element>>();
+}
+
+}  // namespace prune2to4::gemm

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cutlass/array.h>
+
+#include "ops/cuda/gemm/epilogue_node.cuh"
+
+namespace prune2to4::gemm {
+
+template <int kTokens>
+struct RowSumStorage {
+  float2 sums[kWarps][kTokens];
+};
+struct RowSumArguments {
+  float2* sums = nullptr;  // [out / kSummedColumns][tokens]
+};
+
+// The values as they are; writes their sums and sums of squares over each row's part in the tile.
+template <typename Tile, int kColumns>
+struct RowSums : Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>> {
+  using Base = Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>>;
+  static constexpr int kTokens = cute::size<1>(Tile{});
+  static constexpr int kSlots = kColumns / 4;  // columns of a thread in an epilogue tile
+  static constexpr int kLastRows = cute::size<0>(Tile{}) / kEpilogueRows - 1;
+  static_assert(cute::size<0>(Tile{}) == kSummedColumns);
+
+  RowSums() = default;
+  CUTLASS_HOST_DEVICE RowSums(const RowSumArguments& params_, const typename Base::SharedStorage& storage)
+      : params(params_), shared(const_cast<float2 (*)[kTokens]>(storage.sums)) {}
+
+  RowSumArguments params;
+  float2 (*shared)[kTokens] = nullptr;
+
+  struct Callbacks : fusion::detail::EmptyConsumerStoreCallbacks {
+    CUTLASS_DEVICE Callbacks(float2* to_, float2 (*shared_)[kTokens], int thread_, int tokens_)
+        : to(to_), shared(shared_), thread(thread_), tokens(tokens_) {}
+
+    float2* to;  // the tile's first
+    float2 (*shared)[kTokens];
+    int thread;
+    int tokens;  // of the tile that are in the matrix; may be more than the tile has
+    float2 mine[kSlots];
+
+    CUTLASS_DEVICE void begin_loop(int epi_m, int /*epi_n*/) {
+      if (epi_m != 0) return;
+      CUTLASS_PRAGMA_UNROLL
+      for (float2& sum : mine) sum = {0.0F, 0.0F};
+    }
+
+    template <int kCount>
+    CUTLASS_DEVICE auto visit(const cutlass::Array<float, kCount>& /*product*/, int epi_v, int /*epi_m*/,
+                              int /*epi_n*/, const cutlass::Array<float, kCount>& values) {
+      CUTLASS_PRAGMA_UNROLL
+      for (int i = 0; i < kCount; ++i) {
+        float2& sum = mine[slot_of(epi_v * kCount + i)];
+        sum.x += values[i];
+        sum.y = fmaf(values[i], values[i], sum.y);
+      }
+      return values;
+    }
+
+    template <typename Buffer, typename Sync, typename Results>
+    CUTLASS_DEVICE void reduce(Buffer&& /*buffer*/, const Sync& sync, int epi_m, int epi_n, bool is_last,
+                               Results /*results*/) {
+      if (epi_m == kLastRows) add_up_warp(epi_n);
+      if (!is_last) return;
+      sync();
+      if (thread >= kTokens || thread >= tokens) return;
+      float2 total = shared[0][thread];
+      CUTLASS_PRAGMA_UNROLL
+      for (int warp = 1; warp < kWarps; ++warp) {
+        total.x += shared[warp][thread].x;
+        total.y += shared[warp][thread].y;
+      }
+      to[thread] = total;
+    }
+
+    // Eight lanes have the same columns: each step halves the slots that a lane goes on with.
+    CUTLASS_DEVICE void add_up_warp(int epi_n) {
+      int first_slot = 0;
+      halve<kSlots / 2, 16>(first_slot);
+      halve<kSlots / 4, 8>(first_slot);
+      halve<kSlots / 8, 4>(first_slot);
+      CUTLASS_PRAGMA_UNROLL
+      for (int i = 0; i < kSlots / 8; ++i)
+        shared[thread / kWarpThreads][epi_n * kColumns + column_of(first_slot + i, thread)] = mine[i];
+    }
+
+    // `kPartner` lanes away is the one to share with.
+    template <int kHalf, int kPartner>
+    CUTLASS_DEVICE void halve(int& first_slot) {
+      const bool upper = (thread & kPartner) != 0;
+      first_slot += upper ? kHalf : 0;
+      CUTLASS_PRAGMA_UNROLL
+      for (int i = 0; i < kHalf; ++i) {
+        const float2 given = upper ? mine[i] : mine[i + kHalf];
+        const float2 kept = upper ? mine[i + kHalf] : mine[i];
+        mine[i].x = kept.x + __shfl_xor_sync(0xFFFFFFFFU, given.x, kPartner);
+        mine[i].y = kept.y + __shfl_xor_sync(0xFFFFFFFFU, given.y, kPartner);
+      }
+    }
+  };
+
+  template <bool kReferenceSource, typename... Args>
+  CUTLASS_DEVICE auto get_consumer_store_callbacks(const fusion::detail::ConsumerStoreArgs<Args...>& args) {
+    const int all = cute::get<1>(args.problem_shape_mnkl);
+    const int first = cute::get<1>(args.tile_coord_mnkl) * kTokens;
+    float2* to = params.sums + int64_t{cute::get<0>(args.tile_coord_mnkl)} * all + first;
+    return Callbacks(to, shared, args.thread_idx, all - first);
+  }
+};
+
+}  // namespace prune2to4::gemm

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <random>
+
+#include "ops/gpu_gemm.h"
+#include "prune2to4/norm_linear.h"
+#include "prune2to4/packed_weight.h"
+
+namespace prune2to4 {
+namespace {
+
+constexpr double kEpsilon = 1e-5;
+constexpr double kSumTolerance = 1e-4;  // tensor cores round fp32 sums down
+
+at::Tensor sums_of(const at::Tensor& rows) {
+  const at::Tensor parts = rows.to(at::kDouble).view({rows.size(0), -1, kSummedColumns});
+  return at::stack({parts.sum(2), parts.square().sum(2)}, -1).transpose(0, 1).contiguous();
+}
+
+// Rows of many means and spreads, and their sums; `normed`: there are none.
+HiddenRows random_rows(int64_t tokens, int64_t width, bool normed, at::TensorOptions options) {
+  if (normed) return {at::randn({tokens, width}, options), {}};
+  const auto column = [&] { return at::randn({tokens, 1}, options); };
+  const at::Tensor rows = at::randn({tokens, width}, options) * (0.5 + column().abs()) + column();
+  return {rows, sums_of(rows).to(at::kFloat)};
+}
+
+LayerNorm random_norm(int64_t width, bool normed) {
+  const auto options = at::TensorOptions(kGpu).dtype(at::kFloat);
+  if (normed) return {{}, {}, kEpsilon};
+  return {at::rand({width}, options) + 0.5, at::randn({width}, options), kEpsilon};
+}
+
+at::Tensor normed(const HiddenRows& h, const LayerNorm& norm) {
+  const at::Tensor wide = h.rows.to(at::kDouble);
+  if (!h.sums.defined()) return wide;
+  return at::layer_norm(wide, {wide.size(1)}, norm.weight.to(at::kDouble), norm.bias.to(at::kDouble),
+                        norm.epsilon);
+}
+
+struct Shape {
+  int64_t out;
+  int64_t in;
+  int64_t tokens;
+  at::ScalarType dtype;
+  bool normed;  // what is read already is
+};
+
+struct Layer {
+  explicit Layer(const Shape& shape)
+      : packed(PackedWeight::pack(random_2_4(shape.out, shape.in, shape.dtype), "layer")),
+        weight(packed->unpack().to(kGpu, at::kDouble)),
+        bias(at::randn({shape.out}, at::TensorOptions(kGpu).dtype(shape.dtype))) {}
+
+  at::Tensor product(const at::Tensor& x) const {
+    return at::mm(x.to(at::kDouble), weight.t()) + bias.to(at::kDouble);
+  }
+
+  c10::intrusive_ptr<PackedWeight> packed;
+  at::Tensor weight;
+  at::Tensor bias;
+};
+
+// The weight's rounding comes to the result's.
+double of_norm_error(const Shape& shape, Activation activation) {
+  const Layer layer(shape);
+  const LayerNorm norm = random_norm(shape.in, shape.normed);
+  const HiddenRows h = random_rows(shape.tokens, shape.in, shape.normed, layer.bias.options());
+  const at::Tensor product = layer.product(normed(h, norm));
+  return error_of(LinearOfNorm(*layer.packed, layer.bias, norm).run(h, activation),
+                  activation == Activation::kGelu ? at::gelu(product) : product,
+                  3 * rounding_of(shape.dtype));
+}
+
+double plus_norm_error(const Shape& shape) {
+  const Layer layer(shape);
+  const LayerNorm norm = random_norm(shape.out, shape.normed);
+  const HiddenRows h = random_rows(shape.tokens, shape.out, shape.normed, layer.bias.options());
+  const at::Tensor x = at::randn({shape.tokens, shape.in}, layer.bias.options());
+  const at::Tensor wanted = layer.product(x) + normed(h, norm);
+  const HiddenRows found = LinearPlusNorm(*layer.packed, layer.bias, norm).run(x, h);
+  return std::max(error_of(found.rows, wanted, 1.2 * rounding_of(shape.dtype)),
+                  error_of(found.sums, sums_of(wanted), kSumTolerance));
+}
+
+// Each shape's kernel is the one that proves fastest there.
+void check_random_shapes(int shapes) {
+  at::manual_seed(23);
+  std::mt19937 random(23);
+  const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };
+  for (int i = 0; i < shapes; ++i) {
+    const Shape shape{kSummedColumns * (1 + below(8)), kSummedColumns * (1 + below(8)),
+                      below(3) == 0 ? 1 + below(3000) : 1 + below(300),
+                      below(2) == 0 ? at::kHalf : at::kBFloat16, below(4) == 0};
+    CATCH_INFO(shape.out << "x" << shape.in << " " << shape.dtype << " x " << shape.tokens);
+    CATCH_CHECK(of_norm_error(shape, Activation::kNone) < 1);
+    CATCH_CHECK(of_norm_error(shape, Activation::kGelu) < 1);
+    CATCH_CHECK(plus_norm_error(shape) < 1);
+  }
+}
+
+NormOperands operands_of(const at::Tensor& x, int64_t out, bool residual, Activation activation) {
+  const at::TensorOptions floats = x.options().dtype(at::kFloat);
+  NormOperands operands;
+  operands.x = x;
+  const HiddenRows h = random_rows(x.size(0), residual ? out : x.size(1), false, x.options());
+  operands.sums = h.sums;
+  operands.epsilon = kEpsilon;
+  operands.bias = at::randn({out}, floats);
+  operands.activation = activation;
+  operands.weight_sums = at::randn({out}, floats);
+  if (!residual) return operands;
+  operands.residual = h.rows;
+  operands.residual_scale = at::randn({out}, floats);
+  operands.new_sums = at::empty({out / kSummedColumns, x.size(0), 2}, floats);
+  return operands;
+}
+
+}  // namespace
+
+CATCH_TEST_CASE("2:4 products that take norms equal fp64's, on random shapes") {
+  if (gpu_gemms() != nullptr) check_random_shapes(200);
+}
+
+CATCH_TEST_CASE("2:4 products that take norms equal fp64's, on a few shapes", "[sanitized][cutlass]") {
+  if (gpu_gemms() != nullptr) check_random_shapes(5);
+}
+
+CATCH_TEST_CASE("every kernel that takes norms gives the same") {
+  if (gpu_gemms() == nullptr) return;
+  at::manual_seed(29);
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
+    const auto sparse = gpu_gemms()->compress(random_2_4(384, 768, dtype).to(kGpu));
+    const at::Tensor x = at::randn({1001, 768}, at::TensorOptions(kGpu).dtype(dtype));
+    for (const NormOperands& operands :
+         {operands_of(x, 384, false, Activation::kNone), operands_of(x, 384, false, Activation::kGelu),
+          operands_of(x, 384, true, Activation::kNone)}) {
+      at::Tensor first;
+      for (size_t kernel = 0; kernel < sparse->norm_kernels(operands.epilogue()).size(); ++kernel) {
+        at::Tensor d = at::full({1001, 384}, 77, x.options());
+        CATCH_REQUIRE(sparse->run_norm(kernel, operands, d));
+        if (!first.defined()) first = d;
+        CATCH_CHECK(at::equal(d, first));
+      }
+    }
+  }
+}
+
+CATCH_TEST_CASE("how fast 2:4 products that take norms are", "[.bench]") {
+  if (gpu_gemms() == nullptr) return;
+  std::printf("us; bias | gelu | norm of x | gelu(norm of x) | norm of the residual\n");
+  const std::pair<int64_t, int64_t> shapes[] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}};
+  for (const auto& [out, in] : shapes) {
+    const auto sparse = gpu_gemms()->compress(random_2_4(out, in, at::kHalf).to(kGpu));
+    for (const int64_t tokens : {1536, 6144, 24576, 98304}) {
+      const at::Tensor x = at::randn({tokens, in}, at::TensorOptions(kGpu).dtype(at::kHalf));
+      at::Tensor d = at::empty({tokens, out}, x.options());
+      const auto time = [&](const auto& work) {
+        std::printf(" %.1f", 1e3 * gpu_gemms()->milliseconds(work));
+      };
+      std::printf("%5ld x %4ld %6ld", static_cast<long>(out), static_cast<long>(in),
+                  static_cast<long>(tokens));
+      for (const Activation activation : {Activation::kNone, Activation::kGelu}) {
+        const Operands plain{x, at::randn({out}, x.options()), activation, {}};
+        std::printf(" |");
+        for (size_t kernel = 0; kernel < sparse->kernels(plain.epilogue()).size(); ++kernel)
+          time([&] { sparse->run(kernel, plain, d); });
+      }
+      for (const int each : {0, 1, 2}) {
+        const NormOperands operands =
+            operands_of(x, out, each == 2, each == 1 ? Activation::kGelu : Activation::kNone);
+        std::printf(" |");
+        for (size_t kernel = 0; kernel < sparse->norm_kernels(operands.epilogue()).size(); ++kernel)
+          time([&] { sparse->run_norm(kernel, operands, d); });
+      }
+      std::printf("\n");
+    }
+  }
+}
+
+}  // namespace prune2to4
