@@ -58,7 +58,7 @@ at::Tensor expected(at::Tensor x, const std::vector<EncoderLayerWeights>& layers
 
 }  // namespace
 
-CATCH_TEST_CASE("layers whose products take the norms give what layer after layer gives") {
+CATCH_TEST_CASE("on a GPU layers whose products take the norms give what layer after layer gives") {
   if (gpu_gemms() == nullptr) return;
   at::manual_seed(31);
   for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
@@ -80,7 +80,7 @@ CATCH_TEST_CASE("layers whose products take the norms give what layer after laye
   }
 }
 
-CATCH_TEST_CASE("one dense weight, or one of a shape without such kernels, and layers are not run so") {
+CATCH_TEST_CASE("on a GPU layers with one dense weight, or one of another shape, do not run so") {
   if (gpu_gemms() == nullptr) return;
   std::vector<EncoderLayerWeights> layers = random_layers(at::kHalf);
   layers[1].output.packed = {};
