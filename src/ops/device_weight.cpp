@@ -94,14 +94,7 @@ at::Tensor DeviceWeight::dense() const {
 }
 
 ProductShape DeviceWeight::shape(int64_t tokens, Epilogue epilogue) const {
-  return {device_.index(),
-          dtype_,
-          out_,
-          in_,
-          token_bucket(tokens, backend_->buckets()),
-          epilogue,
-          sparse_ != nullptr,
-          backend_->threads()};
+  return measured_shape(*backend_, device_, dtype_, out_, in_, tokens, epilogue, sparse_ != nullptr);
 }
 
 std::vector<std::string> DeviceWeight::candidates(Epilogue epilogue) const {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/cuda_library.h"
+#include "ops/kernel_choice.h"
 #include "ops/sparse_gemm.h"
 
 namespace prune2to4 {
@@ -19,6 +20,12 @@ Loaded load() {
 }
 
 }  // namespace
+
+ProductShape measured_shape(const GemmBackend& backend, at::Device device, at::ScalarType dtype, int64_t out,
+                            int64_t in, int64_t tokens, Epilogue epilogue, bool sparse) {
+  return {device.index(),   dtype, out, in, token_bucket(tokens, backend.buckets()), epilogue, sparse,
+          backend.threads()};
+}
 
 GemmBackend* gemm_backend(std::string& reason) {
   static const Loaded loaded = load();

@@ -41,19 +41,12 @@ class NormProduct {
 
   std::string kernel(int64_t tokens, Epilogue epilogue) const {
     const auto known = known_fastest(shape(tokens, epilogue));
-    return known ? "2:4 " + sparse_->norm_kernels(epilogue)[*known] : "not yet measured";
+    return known ? "2:4 " + sparse_->kernels(epilogue)[*known] : "not yet measured";
   }
 
  private:
   ProductShape shape(int64_t tokens, Epilogue epilogue) const {
-    return {device_.index(),
-            dtype_,
-            out_,
-            in_,
-            token_bucket(tokens, backend_->buckets()),
-            epilogue,
-            /*sparse=*/true,
-            backend_->threads()};
+    return measured_shape(*backend_, device_, dtype_, out_, in_, tokens, epilogue, /*sparse=*/true);
   }
 
   size_t choose(const NormOperands& operands, at::Tensor& d) const {
@@ -61,7 +54,7 @@ class NormProduct {
     if (const auto known = known_fastest(what)) return *known;
     if (backend_->capturing()) return 0;  // nothing can be timed
     std::vector<Candidate> timed;
-    const std::vector<std::string>& names = sparse_->norm_kernels(what.epilogue);
+    const std::vector<std::string>& names = sparse_->kernels(what.epilogue);
     for (size_t kernel = 0; kernel < names.size(); ++kernel) {
       timed.push_back({"2:4 " + names[kernel], [&, kernel]() -> std::optional<double> {
                          if (!sparse_->run_norm(kernel, operands, d)) return std::nullopt;
@@ -87,8 +80,7 @@ at::Tensor dense_like(const PackedWeight& weight, const at::Tensor& bias, at::Sc
 }  // namespace
 
 bool products_take_norms(const PackedWeight& weight, at::Device device, at::ScalarType dtype) {
-  if (!device.is_cuda() || (dtype != at::kHalf && dtype != at::kBFloat16)) return false;
-  GemmBackend* gemms = backend();
+  GemmBackend* gemms = device.is_cuda() ? backend() : nullptr;
   return gemms != nullptr && gemms->missing(device, dtype, weight.rows(), weight.cols()).empty() &&
          weight.rows() % kSummedColumns == 0 && weight.cols() % kSummedColumns == 0;
 }

@@ -54,11 +54,7 @@ class SparseGemm {
   // The product into d [T, out], contiguous and 16-byte aligned. False, and nothing done, when the kernel
   // does not take this shape.
   virtual bool run(size_t kernel, const Operands& operands, at::Tensor& d) const = 0;
-  // The same for products that take norms; a device that has none says so by having no kernels.
-  virtual const std::vector<std::string>& norm_kernels(Epilogue /*epilogue*/) const {
-    static const std::vector<std::string> none;
-    return none;
-  }
+  // The same with norms, where kernels() has kernels for such an epilogue.
   virtual bool run_norm(size_t /*kernel*/, const NormOperands& /*operands*/, at::Tensor& /*d*/) const {
     return false;
   }
@@ -91,6 +87,10 @@ class GemmBackend {
   // What `work` takes on the current stream; it runs a few times.
   virtual double milliseconds(const std::function<void()>& work) = 0;
 };
+
+// What a measurement of a product on `backend` holds for; `sparse`: 2:4 kernels are among the candidates.
+ProductShape measured_shape(const GemmBackend& backend, at::Device device, at::ScalarType dtype, int64_t out,
+                            int64_t in, int64_t tokens, Epilogue epilogue, bool sparse);
 
 // The GPU's: in libprune2to4_ops_cuda.so beside libprune2to4_ops.so, loaded once. nullptr, and why, where it
 // is not there or cannot be loaded.

@@ -136,7 +136,7 @@ CATCH_TEST_CASE("every kernel that takes norms gives the same") {
          {operands_of(x, 384, false, Activation::kNone), operands_of(x, 384, false, Activation::kGelu),
           operands_of(x, 384, true, Activation::kNone)}) {
       at::Tensor first;
-      for (size_t kernel = 0; kernel < sparse->norm_kernels(operands.epilogue()).size(); ++kernel) {
+      for (size_t kernel = 0; kernel < sparse->kernels(operands.epilogue()).size(); ++kernel) {
         at::Tensor d = at::full({1001, 384}, 77, x.options());
         CATCH_REQUIRE(sparse->run_norm(kernel, operands, d));
         if (!first.defined()) first = d;
@@ -170,7 +170,7 @@ CATCH_TEST_CASE("how fast 2:4 products that take norms are", "[.bench]") {
         const NormOperands operands =
             operands_of(x, out, each == 2, each == 1 ? Activation::kGelu : Activation::kNone);
         std::printf(" |");
-        for (size_t kernel = 0; kernel < sparse->norm_kernels(operands.epilogue()).size(); ++kernel)
+        for (size_t kernel = 0; kernel < sparse->kernels(operands.epilogue()).size(); ++kernel)
           time([&] { sparse->run_norm(kernel, operands, d); });
       }
       std::printf("\n");

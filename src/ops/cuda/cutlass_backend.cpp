@@ -9,6 +9,7 @@
 #include <torch/headeronly/version.h>
 
 #include <fstream>
+#include <map>
 
 #include "ops/cuda/dense_gemm.h"
 #include "ops/cuda/gemm/gemm.h"
@@ -24,6 +25,10 @@ constexpr int kCalls = 20;  // of milliseconds(), behind one another
 // counts.
 constexpr int64_t kSleepCycles = 1'000'000;
 
+constexpr Epilogue kEpilogues[] = {{Activation::kNone, false, false}, {Activation::kNone, true, false},
+                                   {Activation::kGelu, false, false}, {Activation::kNone, false, true},
+                                   {Activation::kNone, true, true},   {Activation::kGelu, false, true}};
+
 gemm::Gpu gpu_of(at::Device device) {
   return {device.index(), at::cuda::getDeviceProperties(device.index())->multiProcessorCount};
 }
@@ -32,18 +37,17 @@ at::Tensor bytes(size_t count, at::Device device) {
   return at::empty({static_cast<int64_t>(count)}, at::TensorOptions(device).dtype(at::kByte));
 }
 
-// There is no residual: reading one in the epilogue costs as much as reading it behind.
+// Without norms there is no residual: reading one in the epilogue costs as much as reading it behind.
 gemm::Kernels kernels_for(gemm::Type type, Epilogue epilogue) {
   const bool half = type == gemm::Type::kHalf;
-  if (epilogue.activation == Activation::kGelu) return half ? gemm::half_gelu() : gemm::bfloat16_gelu();
-  return half ? gemm::half_bias() : gemm::bfloat16_bias();
-}
-
-gemm::Kernels norm_kernels_for(gemm::Type type, Epilogue epilogue) {
-  const bool half = type == gemm::Type::kHalf;
+  const bool gelu = epilogue.activation == Activation::kGelu;
+  if (!epilogue.norm) {
+    if (epilogue.residual) return {nullptr, 0};
+    if (gelu) return half ? gemm::half_gelu() : gemm::bfloat16_gelu();
+    return half ? gemm::half_bias() : gemm::bfloat16_bias();
+  }
   if (epilogue.residual) return half ? gemm::half_residual_norm() : gemm::bfloat16_residual_norm();
-  if (epilogue.activation == Activation::kGelu)
-    return half ? gemm::half_norm_gelu() : gemm::bfloat16_norm_gelu();
+  if (gelu) return half ? gemm::half_norm_gelu() : gemm::bfloat16_norm_gelu();
   return half ? gemm::half_norm() : gemm::bfloat16_norm();
 }
 
@@ -65,12 +69,8 @@ class CutlassGemm final : public SparseGemm {
       : type_(weight.scalar_type() == at::kHalf ? gemm::Type::kHalf : gemm::Type::kBFloat16),
         out_(static_cast<int>(weight.size(0))),
         in_(static_cast<int>(weight.size(1))),
-        gpu_(gpu_of(weight.device())),
-        bias_names_(names_of(kernels_for(type_, {Activation::kNone, false}))),
-        gelu_names_(names_of(kernels_for(type_, {Activation::kGelu, false}))),
-        norm_names_(names_of(norm_kernels_for(type_, {Activation::kNone, false, true}))),
-        norm_gelu_names_(names_of(norm_kernels_for(type_, {Activation::kGelu, false, true}))),
-        residual_norm_names_(names_of(norm_kernels_for(type_, {Activation::kNone, true, true}))) {
+        gpu_(gpu_of(weight.device())) {
+    for (const Epilogue& each : kEpilogues) names_[each] = names_of(kernels_for(type_, each));
     const c10::cuda::CUDAGuard guard(weight.device());
     const gemm::CompressedBytes size = gemm::compressed_bytes(out_, in_, gpu_);
     values_ = bytes(size.values, weight.device());
@@ -82,20 +82,12 @@ class CutlassGemm final : public SparseGemm {
                                   c10::cuda::getCurrentCUDAStream()));
   }
 
-  const std::vector<std::string>& kernels(Epilogue epilogue) const override {
-    if (epilogue.activation == Activation::kGelu) return gelu_names_;
-    return epilogue.residual ? none_ : bias_names_;
-  }
+  const std::vector<std::string>& kernels(Epilogue epilogue) const override { return names_.at(epilogue); }
 
   bool run(size_t kernel, const Operands& operands, at::Tensor& d) const override {
     gemm::Product product = product_of(operands.x, d);
     product.bias = operands.bias ? operands.bias->const_data_ptr() : nullptr;
     return run(kernels_for(type_, operands.epilogue()).first[kernel], product, d.device());
-  }
-
-  const std::vector<std::string>& norm_kernels(Epilogue epilogue) const override {
-    if (epilogue.residual) return residual_norm_names_;
-    return epilogue.activation == Activation::kGelu ? norm_gelu_names_ : norm_names_;
   }
 
   bool run_norm(size_t kernel, const NormOperands& operands, at::Tensor& d) const override {
@@ -111,7 +103,7 @@ class CutlassGemm final : public SparseGemm {
     product.residual = data_of<void>(operands.residual);
     product.residual_scale = data_of<float>(operands.residual_scale);
     product.sums = data_of<float2>(operands.new_sums);
-    return run(norm_kernels_for(type_, operands.epilogue()).first[kernel], product, d.device());
+    return run(kernels_for(type_, operands.epilogue()).first[kernel], product, d.device());
   }
 
  private:
@@ -147,12 +139,7 @@ class CutlassGemm final : public SparseGemm {
   int out_;
   int in_;
   gemm::Gpu gpu_;
-  std::vector<std::string> bias_names_;
-  std::vector<std::string> gelu_names_;
-  std::vector<std::string> norm_names_;
-  std::vector<std::string> norm_gelu_names_;
-  std::vector<std::string> residual_norm_names_;
-  std::vector<std::string> none_;
+  std::map<Epilogue, std::vector<std::string>> names_;  // of the kernels
   at::Tensor values_;
   at::Tensor metadata_;
 };
