@@ -24,6 +24,7 @@ class DeviceWeight {
 
   // Whether products may be 2:4 ones.
   bool is_sparse() const { return sparse_ != nullptr; }
+  const SparseGemm* sparse() const { return sparse_.get(); }  // nullptr: there are none
   // The operands are of this device and dtype, of any alignment; T may be 0.
   at::Tensor run(const Operands& operands) const;
   // What run() takes for so many tokens; "not yet measured" before it was asked.

@@ -11,7 +11,8 @@ namespace prune2to4 {
 namespace {
 
 struct Choices {
-  std::mutex mutex;
+  std::mutex measuring;  // is taken before the other
+  std::mutex mutex;      // of `fastest`
   std::map<ProductShape, size_t> fastest;
 };
 
@@ -54,23 +55,23 @@ int64_t token_bucket(int64_t tokens, const TokenBuckets& buckets) {
   return bucket;
 }
 
+std::optional<size_t> known_fastest(const ProductShape& shape) {
+  const std::scoped_lock lock(choices().mutex);
+  const auto found = choices().fastest.find(shape);
+  return found == choices().fastest.end() ? std::nullopt : std::optional(found->second);
+}
+
 size_t fastest(const ProductShape& shape, const std::vector<Candidate>& candidates, KernelCache* cache) {
-  const std::scoped_lock one_at_a_time(choices().mutex);
-  if (const auto found = choices().fastest.find(shape); found != choices().fastest.end())
-    return found->second;
+  const std::scoped_lock one_at_a_time(choices().measuring);
+  if (const auto known = known_fastest(shape)) return *known;
   std::optional<size_t> best = cache == nullptr ? std::nullopt : named_in(*cache, shape, candidates);
   if (!best) {
     best = measure(candidates);
     if (cache != nullptr) cache->add(shape, candidates[*best].kernel);
   }
+  const std::scoped_lock lock(choices().mutex);
   choices().fastest.emplace(shape, *best);
   return *best;
-}
-
-std::optional<size_t> known_fastest(const ProductShape& shape) {
-  const std::scoped_lock lock(choices().mutex);
-  const auto found = choices().fastest.find(shape);
-  return found == choices().fastest.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace prune2to4

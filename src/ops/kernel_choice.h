@@ -24,7 +24,8 @@ struct Candidate {
 };
 
 // The index of the fastest candidate: what this process found before, else what the cache names (nullptr:
-// there is none), else measured. Thread-safe. Precondition: the first candidate can always be measured.
+// there is none), else measured. Thread-safe. Preconditions: the first candidate can always be measured; a
+// candidate may ask known_fastest(), but not this.
 PRUNE2TO4_API size_t fastest(const ProductShape& shape, const std::vector<Candidate>& candidates,
                              KernelCache* cache);
 // What fastest() found before.

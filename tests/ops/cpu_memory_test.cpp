@@ -142,6 +142,60 @@ void run_tiled(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes
   problem.check();
 }
 
+// The same from tile to tile, and back to rows.
+void run_tile(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes) {
+  const RowsLayout rows(problem.weight.data(), problem.rows, problem.groups, layout_lanes);
+  const TiledLayout layout(rows, kernel);
+  const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
+  std::vector<float> tile(size(problem.groups * 4 * stride), NAN);
+  std::vector<float> sums(size(problem.rows * stride), NAN);
+  kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, 0, problem.groups,
+              tile.data());
+  const Output output = problem.output();
+  kernel.multiply_tile(layout.view(), tile.data(), problem.tokens, output.bias, output.gelu, sums.data());
+  kernel.unpack(sums.data(), problem.tokens, problem.rows, output);
+  problem.check();
+}
+
+// Of numbers far from zero, whose squares' sum says little of their variance.
+void run_norm(const TiledKernel& kernel, Random& random) {
+  const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
+  const int64_t tokens = 1 + random.below(stride);
+  const int64_t features = 2 + random.below(60);
+  std::vector<float> tile = random.numbers(features * stride);
+  std::vector<float> added = random.numbers(features * stride);
+  for (float& each : added) each += 1000;
+  const std::vector<float> weight = random.numbers(features);
+  const std::vector<float> bias = random.numbers(features);
+  constexpr float kEpsilon = 0.01F;
+  std::vector<double> expected;
+  for (int64_t token = 0; token < tokens; ++token) {
+    const auto value = [&](int64_t feature) -> double {
+      return tile[size(feature * stride + token)] + added[size(feature * stride + token)];
+    };
+    double mean = 0;
+    double variance = 0;
+    for (int64_t i = 0; i < features; ++i) mean += value(i) / static_cast<double>(features);
+    for (int64_t i = 0; i < features; ++i) {
+      variance += (value(i) - mean) * (value(i) - mean) / static_cast<double>(features);
+    }
+    for (int64_t i = 0; i < features; ++i) {
+      expected.push_back((value(i) - mean) / std::sqrt(variance + kEpsilon) * weight[size(i)] +
+                         bias[size(i)]);
+    }
+  }
+  kernel.add_norm({weight.data(), bias.data(), kEpsilon}, tokens, features, added.data(), tile.data());
+  double worst = 0;
+  for (int64_t token = 0; token < tokens; ++token) {
+    for (int64_t i = 0; i < features; ++i) {
+      const double error = std::abs(tile[size(i * stride + token)] - expected[size(token * features + i)]);
+      worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+    }
+  }
+  CATCH_INFO("norm of " << tokens << " tokens, " << features << " features");
+  CATCH_REQUIRE(worst < 2e-3);  // a unit in the last place of 1,000 is 6e-5
+}
+
 void run_rows(const RowsKernel& kernel, Problem& problem) {
   const RowsLayout layout(problem.weight.data(), problem.rows, problem.groups, kernel.lanes);
   const int64_t vectors = (problem.rows + kernel.lanes - 1) / kernel.lanes;
@@ -171,6 +225,8 @@ CATCH_TEST_CASE("the CPU's 2:4 kernels touch nothing beyond what they are given,
       for (const Element element : {Element::kFloat, Element::kBFloat16}) {
         Problem problem = random_problem(random, kernels.tiled_float, element, round);
         run_tiled(kernels.tiled_float, problem, lanes_of_layout(kernels));
+        run_tile(kernels.tiled_float, problem, lanes_of_layout(kernels));
+        run_norm(kernels.tiled_float, random);
         if (kernels.rows.lanes > 0) run_rows(kernels.rows, problem);
       }
       if (kernels.tiled_bfloat16.lanes == 0) continue;

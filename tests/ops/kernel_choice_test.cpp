@@ -54,6 +54,16 @@ CATCH_TEST_CASE("the fastest candidate that can run is chosen, and measured once
   CATCH_CHECK(measured == 20);
 }
 
+CATCH_TEST_CASE("a candidate may be made of products whose kernels are known") {
+  int measured = 0;
+  const size_t known =
+      fastest(shape(104), {candidate("a", 2, measured), candidate("b", 1, measured)}, nullptr);
+  const Candidate product{"product",
+                          [] { return known_fastest(shape(104)) ? std::optional(1.0) : std::nullopt; }};
+  CATCH_CHECK(known == 1);
+  CATCH_CHECK(fastest(shape(112), {candidate("a", 2, measured), product}, nullptr) == 1);
+}
+
 CATCH_TEST_CASE("what a candidate takes on a device that all have warmed decides") {
   std::string order;
   const auto slowing = [&](const std::string& kernel, double cool, double warm) {

@@ -18,6 +18,7 @@ struct Avx2 {
   static Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
   static Floats least(Floats a, Floats b) { return _mm256_min_ps(a, b); }
   static Floats greatest(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+  static Floats root(Floats value) { return _mm256_sqrt_ps(value); }
   static Floats repeat4(const float* from) {
     return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(from));
   }

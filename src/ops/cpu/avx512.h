@@ -19,6 +19,8 @@ struct Avx512 {
   static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
   static Floats least(Floats a, Floats b) { return _mm512_min_ps(a, b); }
   static Floats greatest(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  // _mm512_sqrt_ps is not clean in g++ 12 either.
+  static Floats root(Floats value) { return _mm512_maskz_sqrt_ps(0xffff, value); }
   static Floats repeat4(const float* from) { return _mm512_broadcast_f32x4(_mm_loadu_ps(from)); }
   static Ints load_bytes(const uint8_t* from) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));

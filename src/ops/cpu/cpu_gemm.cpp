@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ops/cpu/cpu_gemm.h"
+
 #include <ATen/core/Tensor.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "ops/cpu/cpu_backend.h"
 #include "ops/cpu/product.h"
 
 namespace prune2to4::cpu {
@@ -22,56 +18,43 @@ constexpr int64_t kLayoutLanes = 8;
 
 enum Kernel : size_t { kByTokens, kByRows };
 
-class CpuGemm final : public SparseGemm {
- public:
-  CpuGemm(const at::Tensor& weight, const Kernels& kernels)
-      : tiled_(weight.scalar_type() == at::kBFloat16 && kernels.tiled_bfloat16.lanes > 0
-                   ? kernels.tiled_bfloat16
-                   : kernels.tiled_float),
-        by_rows_(kernels.rows),
-        rows_(weight.to(at::kFloat).contiguous().const_data_ptr<float>(), weight.size(0), weight.size(1) / 4,
-              by_rows_.lanes > 0 ? by_rows_.lanes : kLayoutLanes),
-        names_{std::string(kernels.name) + ", by tokens"} {
-    if (by_rows_.lanes > 0) names_.push_back(std::string(kernels.name) + ", by rows");
-  }
-
-  const std::vector<std::string>& kernels(Epilogue) const override { return names_; }
-
-  bool run(size_t kernel, const Operands& operands, at::Tensor& d) const override {
-    const at::Tensor& x = operands.x;
-    const int64_t tokens = x.size(0);
-    if (kernel == kByRows && tokens > kMostTokensByRows) return false;
-    const at::Tensor bias = operands.bias ? operands.bias->to(at::kFloat) : at::Tensor();
-    Output output;
-    if (bias.defined()) output.bias = bias.const_data_ptr<float>();
-    output.gelu = operands.activation == Activation::kGelu;
-    if (operands.residual) output.residual = operands.residual->const_data_ptr();
-    output.out = d.mutable_data_ptr();
-    output.element = x.scalar_type() == at::kBFloat16 ? Element::kBFloat16 : Element::kFloat;
-    if (kernel == kByRows) {
-      const at::Tensor inputs = x.to(at::kFloat);
-      multiply_rows(by_rows_, rows_.view(), inputs.const_data_ptr<float>(), tokens, output);
-    } else {
-      multiply_tiled(tiled_, tiled().view(), x.const_data_ptr(), tokens, output);
-    }
-    return true;
-  }
-
- private:
-  const TiledLayout& tiled() const {
-    std::call_once(tiled_once_, [this] { tiled_layout_.emplace(rows_, tiled_); });
-    return *tiled_layout_;
-  }
-
-  const TiledKernel& tiled_;
-  const RowsKernel& by_rows_;
-  RowsLayout rows_;
-  std::vector<std::string> names_;
-  mutable std::once_flag tiled_once_;
-  mutable std::optional<TiledLayout> tiled_layout_;
-};
-
 }  // namespace
+
+CpuGemm::CpuGemm(const at::Tensor& weight, const Kernels& kernels)
+    : tiled_(weight.scalar_type() == at::kBFloat16 && kernels.tiled_bfloat16.lanes > 0
+                 ? kernels.tiled_bfloat16
+                 : kernels.tiled_float),
+      by_rows_(kernels.rows),
+      rows_(weight.to(at::kFloat).contiguous().const_data_ptr<float>(), weight.size(0), weight.size(1) / 4,
+            by_rows_.lanes > 0 ? by_rows_.lanes : kLayoutLanes),
+      names_{std::string(kernels.name) + ", by tokens"} {
+  if (by_rows_.lanes > 0) names_.push_back(std::string(kernels.name) + ", by rows");
+}
+
+bool CpuGemm::run(size_t kernel, const Operands& operands, at::Tensor& d) const {
+  const at::Tensor& x = operands.x;
+  const int64_t tokens = x.size(0);
+  if (kernel == kByRows && tokens > kMostTokensByRows) return false;
+  const at::Tensor bias = operands.bias ? operands.bias->to(at::kFloat) : at::Tensor();
+  Output output;
+  if (bias.defined()) output.bias = bias.const_data_ptr<float>();
+  output.gelu = operands.activation == Activation::kGelu;
+  if (operands.residual) output.residual = operands.residual->const_data_ptr();
+  output.out = d.mutable_data_ptr();
+  output.element = x.scalar_type() == at::kBFloat16 ? Element::kBFloat16 : Element::kFloat;
+  if (kernel == kByRows) {
+    const at::Tensor inputs = x.to(at::kFloat);
+    multiply_rows(by_rows_, rows_.view(), inputs.const_data_ptr<float>(), tokens, output);
+  } else {
+    multiply_tiled(tiled_, tiled_weight(), x.const_data_ptr(), tokens, output);
+  }
+  return true;
+}
+
+TiledWeight CpuGemm::tiled_weight() const {
+  std::call_once(tiled_once_, [this] { tiled_layout_.emplace(rows_, tiled_); });
+  return tiled_layout_->view();
+}
 
 std::unique_ptr<SparseGemm> compress(const at::Tensor& weight, const Kernels& kernels) {
   return std::make_unique<CpuGemm>(weight, kernels);

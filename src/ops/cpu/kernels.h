@@ -45,6 +45,13 @@ struct RowsWeight {
   const uint8_t* positions = nullptr;  // [rows / lanes][groups / 2][lanes], as in the portable form
 };
 
+// Of each token over its features.
+struct Norm {
+  const float* weight = nullptr;  // [features]
+  const float* bias = nullptr;
+  float epsilon = 0;
+};
+
 // Activations of up to `vectors * lanes` tokens, features first, and the kernel that multiplies by them.
 struct TiledKernel {
   int64_t lanes = 0;         // tokens of a vector
@@ -60,6 +67,14 @@ struct TiledKernel {
   // tensors begin at the tile's first token. `sums` has room for kTiledRows rows of a tile.
   void (*multiply)(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
                    const Output& output, float* sums) = nullptr;
+  // What goes from tile to tile; a paired kernel, whose tiles hold each input several times, has none of it.
+  // activation(sum + bias) of all rows into the tile `out`.
+  void (*multiply_tile)(const TiledWeight& weight, const float* tile, int64_t tokens, const float* bias,
+                        bool gelu, float* out) = nullptr;
+  // norm(tile + added) into `tile`; `added` is undefined then.
+  void (*add_norm)(const Norm& norm, int64_t tokens, int64_t features, float* added, float* tile) = nullptr;
+  // A tile's first tokens to `output`, which begins there.
+  void (*unpack)(const float* tile, int64_t tokens, int64_t features, const Output& output) = nullptr;
 };
 
 // Rows that go by each block of a tile before the next one comes from the L2 cache; their sums stay there

@@ -15,6 +15,10 @@ struct Portable {
   static Floats fma(Floats a, Floats b, Floats c) { return a * b + c; }
   static Floats least(Floats a, Floats b) { return a < b ? a : b; }
   static Floats greatest(Floats a, Floats b) { return a > b ? a : b; }
+  static Floats root(Floats value) {
+    for (int i = 0; i < kLanes; ++i) value[i] = __builtin_sqrtf(value[i]);
+    return value;
+  }
 };
 
 }  // namespace

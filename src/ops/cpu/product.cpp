@@ -1,65 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/cpu/product.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 
-#ifndef INTRA_OP_PARALLEL
-#error "at::parallel_for is serial without OpenMP"
-#endif
+#include "ops/cpu/parallel.h"
 
 namespace prune2to4::cpu {
 namespace {
 
-constexpr std::align_val_t kCacheLine{64};
-// Fewer multiplications than this are not worth another thread.
-constexpr int64_t kLeastWork = 1 << 16;
 constexpr int64_t kLeastRows = 16;
-
-struct Free {
-  void operator()(float* memory) const { ::operator delete[](memory, kCacheLine); }
-};
-
-// Memory that a thread keeps for the next product: new pages would cost as much as some of them.
-class Scratch {
- public:
-  float* floats(int64_t count) {
-    if (count > count_) {
-      memory_.reset();
-      memory_.reset(
-          static_cast<float*>(::operator new[](static_cast<size_t>(count) * sizeof(float), kCacheLine)));
-      count_ = count;
-    }
-    return memory_.get();
-  }
-
- private:
-  std::unique_ptr<float[], Free> memory_;
-  int64_t count_ = 0;
-};
 
 thread_local Scratch tile_memory;
 thread_local Scratch sums_memory;
 thread_local Scratch grid_memory;  // of the thread that shares out the work
-
-int64_t rounded_quotient(int64_t value, int64_t by) { return (value + by - 1) / by; }
-
-int64_t threads_for(int64_t work) {
-  if (at::in_parallel_region()) return 1;
-  return std::clamp<int64_t>(work / kLeastWork, 1, at::get_num_threads());
-}
-
-// `work` for parts first ... last - 1, in `threads` runs of them.
-template <typename Work>
-void in_parallel(int64_t parts, int64_t threads, const Work& work) {
-  if (threads == 1) return work(0, parts);
-  at::parallel_for(0, parts, rounded_quotient(parts, threads), work);
-}
 
 class TiledProduct {
  public:
@@ -77,8 +31,7 @@ class TiledProduct {
   void run() {
     const auto most = static_cast<int64_t>(kernel_.vectors);
     const int64_t vectors = rounded_quotient(tokens_, kernel_.lanes);
-    const int64_t rounds = rounded_quotient(vectors, threads_ * most);
-    const int64_t even = rounded_quotient(vectors, threads_ * rounds);
+    const int64_t even = vectors_of_tile(kernel_, tokens_, threads_);
     if (4 * even >= 3 * most || threads_ == 1) {
       set_tiles(even);
       return run_tiles();

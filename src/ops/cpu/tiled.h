@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/cpu/norm.h"
 #include "ops/cpu/vectors.h"
 
 namespace prune2to4::cpu {
@@ -44,16 +45,28 @@ inline void gelu_sums(int64_t rows, int64_t stride, float* sums) {
   }
 }
 
-// By as few vectors as the tokens take.
-template <typename Kernel, typename V, size_t kUsed>
-void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
-              const Output& output, float* sums) {
+template <size_t kCount>
+struct Count {
+  static constexpr size_t kValue = kCount;
+};
+
+// Calls work(Count) with as few vectors as the tokens take.
+template <typename V, size_t kUsed, typename Work>
+void with_used(int64_t tokens, const Work& work) {
   if constexpr (kUsed > 1) {
     if (tokens <= static_cast<int64_t>(kUsed - 1) * V::kLanes) {
-      return multiply<Kernel, V, kUsed - 1>(weight, tile, tokens, first, last, output, sums);
+      return with_used<V, kUsed - 1>(tokens, work);
     }
   }
-  Kernel::template multiply_used<kUsed>(weight, tile, tokens, first, last, output, sums);
+  work(Count<kUsed>());
+}
+
+template <typename Kernel, typename V, size_t kVectors>
+void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
+              const Output& output, float* sums) {
+  with_used<V, kVectors>(tokens, [&](auto used) {
+    Kernel::template multiply_used<used.kValue>(weight, tile, tokens, first, last, output, sums);
+  });
 }
 
 // A kernel whose vectors are tokens: each kept weight is multiplied by its feature of all tokens of the tile,
@@ -102,28 +115,57 @@ struct Tiled {
     for (size_t i = 0; i < kUsed; ++i) V::store(sums + i * V::kLanes, sum[i]);
   }
 
+  // The sums of a few rows over all groups.
+  template <size_t kUsed>
+  static void add_products(const TiledWeight& weight, const float* tile, int64_t row, int64_t rows,
+                           const float* bias, float* sums) {
+    begin_sums<V, kUsed>(bias == nullptr ? nullptr : bias + row, rows, kStride, sums);
+    for (int64_t group = 0; group < weight.groups; group += kBlock) {
+      const int64_t left = weight.groups - group;
+      const int64_t groups = left < kBlock ? left : kBlock;
+      const Entry* entry = weight.entries + group * weight.rows + row * groups;
+      const auto* block = reinterpret_cast<const char*>(tile + 4 * group * kStride);
+      for (int64_t i = 0; i < rows; ++i) {
+        add_row<kUsed>(entry + i * groups, entry + (i + 1) * groups, block, sums + i * kStride);
+      }
+    }
+  }
+
   template <size_t kUsed>
   static void multiply_used(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
                             int64_t last, const Output& output, float* sums) {
     for (int64_t row = first; row < last; row += kTiledRows) {
       const int64_t rows = last - row < kTiledRows ? last - row : kTiledRows;
-      begin_sums<V, kUsed>(output.bias == nullptr ? nullptr : output.bias + row, rows, kStride, sums);
-      for (int64_t group = 0; group < weight.groups; group += kBlock) {
-        const int64_t left = weight.groups - group;
-        const int64_t groups = left < kBlock ? left : kBlock;
-        const Entry* entry = weight.entries + group * weight.rows + row * groups;
-        const auto* block = reinterpret_cast<const char*>(tile + 4 * group * kStride);
-        for (int64_t i = 0; i < rows; ++i) {
-          add_row<kUsed>(entry + i * groups, entry + (i + 1) * groups, block, sums + i * kStride);
-        }
-      }
+      add_products<kUsed>(weight, tile, row, rows, output.bias, sums);
       if (output.gelu) gelu_sums<V, kUsed>(rows, kStride, sums);
       write_sums<V>(sums, kStride, tokens, rows, row, weight.rows, output);
     }
   }
 
+  static void multiply_tile(const TiledWeight& weight, const float* tile, int64_t tokens, const float* bias,
+                            bool gelu, float* out) {
+    with_used<V, kVectors>(tokens, [&](auto used) {
+      for (int64_t row = 0; row < weight.rows; row += kTiledRows) {
+        const int64_t rows = weight.rows - row < kTiledRows ? weight.rows - row : kTiledRows;
+        float* sums = out + row * kStride;
+        add_products<used.kValue>(weight, tile, row, rows, bias, sums);
+        if (gelu) gelu_sums<V, used.kValue>(rows, kStride, sums);
+      }
+    });
+  }
+
+  static void add_norm(const Norm& norm, int64_t tokens, int64_t features, float* added, float* tile) {
+    with_used<V, kVectors>(
+        tokens, [&](auto used) { norm_sums<V, used.kValue>(norm, features, kStride, added, tile); });
+  }
+
+  static void unpack(const float* tile, int64_t tokens, int64_t features, const Output& output) {
+    write_sums<V>(tile, kStride, tokens, features, 0, features, output);
+  }
+
   static constexpr TiledKernel kKernel{
-      V::kLanes, kVectors, kBlock, 4, false, &pack, &multiply<Tiled, V, kVectors>};
+      V::kLanes,      kVectors,  kBlock, 4, false, &pack, &multiply<Tiled, V, kVectors>,
+      &multiply_tile, &add_norm, &unpack};
 };
 
 }  // namespace

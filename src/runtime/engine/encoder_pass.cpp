@@ -24,6 +24,20 @@ FusedLinear fused(const LinearWeights& layer) {
                       : FusedLinear(layer.name, layer.dense, layer.bias);
 }
 
+std::optional<LayerChain> chain_of(const std::vector<EncoderLayerWeights>& layers, double epsilon) {
+  const auto packed = [](const LinearWeights& linear) { return PackedLinear{linear.packed, linear.bias}; };
+  const auto norm = [&](const NormWeights& weights) {
+    return LayerNorm{weights.weight, weights.bias, epsilon};
+  };
+  std::vector<ChainedLayer> chained;
+  chained.reserve(layers.size());
+  for (const EncoderLayerWeights& layer : layers) {
+    chained.push_back({packed(layer.qkv), packed(layer.attention_output), norm(layer.attention_norm),
+                       packed(layer.intermediate), packed(layer.output), norm(layer.output_norm)});
+  }
+  return LayerChain::make(chained);
+}
+
 bool takes_kernels(const at::Tensor& words) {
   const int64_t width = words.size(1);
   return words.is_cuda() && (words.scalar_type() == at::kHalf || words.scalar_type() == at::kBFloat16) &&
@@ -43,6 +57,7 @@ EncoderPass::EncoderPass(const EncoderSpec& spec, EncoderWeights weights)
       head_(weights.head),
       fused_(takes_kernels(weights.words)) {
   if (fused_ && NormLayers::can_run(weights.layers)) norm_layers_.emplace(weights.layers, spec.epsilon);
+  chain_ = chain_of(weights.layers, spec.epsilon);
   for (const EncoderLayerWeights& layer : weights.layers) {
     layers_.push_back({fused(layer.qkv), fused(layer.attention_output), layer.attention_norm,
                        fused(layer.intermediate), fused(layer.output), layer.output_norm});
@@ -68,8 +83,9 @@ std::vector<LayerKernel> EncoderPass::kernels(int64_t tokens) const {
     norm_layers_->for_each_kernel(tokens, add_kernel);
     return kernels;
   }
-  const auto add = [&](const FusedLinear& linear, std::string kernel) {
-    add_kernel(linear.name(), std::move(kernel));
+  const std::optional<std::string> chained = chain_ ? chain_->kernel(tokens) : std::nullopt;
+  const auto add = [&](const FusedLinear& linear, const std::string& kernel) {
+    add_kernel(linear.name(), chained.value_or(kernel));
   };
   const auto add_norm_kernel = [&](const FusedLinear& linear) {
     return fused_ ? linear.kernel(tokens, Activation::kNone) : linear.residual_kernel(tokens);
@@ -91,14 +107,23 @@ void EncoderPass::run(const PackedText& text, at::Tensor& logits) const {
 }
 
 at::Tensor EncoderPass::encode(at::Tensor x, const PackedSequences& sequences) const {
-  if (takes_norms(x.size(0)))
-    return norm_layers_->run(x, [&](const at::Tensor& qkv) { return attend(qkv, sequences); });
-  for (const Layer& layer : layers_) {
-    const at::Tensor attended = attend(layer.qkv.run(x, Activation::kNone), sequences);
-    x = add_norm(layer.attention_output, attended, x, layer.attention_norm);
-    x = add_norm(layer.output, layer.intermediate.run(x, Activation::kGelu), x, layer.output_norm);
-  }
+  const auto attention = [&](const at::Tensor& qkv) { return attend(qkv, sequences); };
+  if (takes_norms(x.size(0))) return norm_layers_->run(x, attention);
+  if (takes_chain(x)) return chain_->run(x, attention);
+  for (const Layer& layer : layers_) x = finish(layer, attention(layer.qkv.run(x, Activation::kNone)), x);
   return x;
+}
+
+at::Tensor EncoderPass::finish(const Layer& layer, const at::Tensor& attended, const at::Tensor& x) const {
+  const at::Tensor y = add_norm(layer.attention_output, attended, x, layer.attention_norm);
+  return add_norm(layer.output, layer.intermediate.run(y, Activation::kGelu), y, layer.output_norm);
+}
+
+bool EncoderPass::takes_chain(const at::Tensor& x) const {
+  return chain_ && chain_->takes(x, [this](const at::Tensor& few) {
+    const Layer& layer = layers_.front();
+    layer.qkv.run(finish(layer, few, few), Activation::kNone);
+  });
 }
 
 bool EncoderPass::takes_norms(int64_t tokens) const { return norm_layers_ && tokens > kFewTokens; }

@@ -7,6 +7,7 @@
 #include "prune2to4/cuda_backend.h"
 #include "prune2to4/encoder_weights.h"
 #include "prune2to4/fused_linear.h"
+#include "prune2to4/layer_chain.h"
 #include "prune2to4/runner.h"
 #include "runtime/engine/norm_layers.h"
 #include "runtime/engine/packed_text.h"
@@ -20,7 +21,8 @@ class EncoderPass {
   EncoderPass(const EncoderSpec& spec, EncoderWeights weights);
 
   // `text` lies on the weights' device; `logits` is fp32 [B * W + 1, 2] there, start and end by slot, and
-  // gets kNoLogit where no token is. Waits for nothing, and allocates nothing that outlives it.
+  // gets kNoLogit where no token is. Waits for nothing, and allocates nothing that outlives it, but for
+  // what threads keep for the next pass.
   void run(const PackedText& text, at::Tensor& logits) const;
 
   at::TensorOptions options() const { return tables_.words.options(); }
@@ -44,6 +46,9 @@ class EncoderPass {
   bool takes_norms(int64_t tokens) const;
   // What the layers make of the embedding.
   at::Tensor encode(at::Tensor x, const PackedSequences& sequences) const;
+  // What a layer makes of its input x and what its attention gave.
+  at::Tensor finish(const Layer& layer, const at::Tensor& attended, const at::Tensor& x) const;
+  bool takes_chain(const at::Tensor& x) const;
   // The norm of linear(x) + residual.
   at::Tensor add_norm(const FusedLinear& linear, const at::Tensor& x, const at::Tensor& residual,
                       const NormWeights& norm) const;
@@ -52,6 +57,7 @@ class EncoderPass {
   EncoderSpec spec_;
   EmbeddingTables tables_;
   std::optional<NormLayers> norm_layers_;
+  std::optional<LayerChain> chain_;
   std::vector<Layer> layers_;
   LinearWeights head_;
   bool fused_;
