@@ -55,7 +55,21 @@ if(TARGET prune2to4::torch_cuda)
       -Xcompiler=-Wall,-Wextra,-fvisibility=hidden $<$<BOOL:${PRUNE2TO4_WERROR}>:--Werror=all-warnings>)
     # Programmatic dependent launch.
     target_compile_definitions(prune2to4_gemm PRIVATE CUTLASS_ENABLE_GDC_FOR_SM90)
-    add_library(prune2to4_ops_cuda SHARED ops/cuda/attention_entry.cpp ops/cuda/cutlass_backend.cpp ops/cuda/dense_gemm.cpp $<TARGET_OBJECTS:prune2to4_gemm>)
+    add_library(prune2to4_ops_cuda SHARED
+      ops/cuda/attention_entry.cpp
+      ops/cuda/cutlass_backend.cpp
+      ops/cuda/dense_gemm.cpp
+      ops/cuda/join_gemms.cpp
+      $<TARGET_OBJECTS:prune2to4_gemm>)
+    # cuSPARSELt itself is loaded when it is needed.
+    if(Prune2to4Torch_CUSPARSELT_VERSION STREQUAL "none")
+      message(STATUS "No cuSPARSELt: its header was not found; 2:4 layers run 2:4 on GPUs of compute capability 9.0 only")
+      target_sources(prune2to4_ops_cuda PRIVATE ops/cuda/no_cusparselt.cpp)
+    else()
+      target_sources(prune2to4_ops_cuda PRIVATE
+        ops/cuda/cusparselt.cpp ops/cuda/cusparselt_gemm.cpp ops/cuda/cusparselt_plan.cpp)
+      target_include_directories(prune2to4_ops_cuda SYSTEM PRIVATE "${Prune2to4Torch_CUSPARSELT_INCLUDE_DIR}")
+    endif()
     prune2to4_target(prune2to4_ops_cuda)
     target_link_libraries(prune2to4_ops_cuda PRIVATE prune2to4::torch_cuda "${PRUNE2TO4_CUBLASLT_LIBRARY}")
     target_compile_definitions(prune2to4_ops_cuda PRIVATE PRUNE2TO4_VERSION="${PROJECT_VERSION}")

@@ -8,7 +8,8 @@
 #       prune2to4::torch_cuda imported target (torch_cuda, c10_cuda, the CUDA runtime, NCCL), where this LibTorch has
 #                             CUDA and the headers are there: in NVIDIA's wheels beside it, else in a toolkit.
 #                             Prune2to4Torch_CUDA_MISSING says what else is missing
-#       Prune2to4Torch_VERSION, Prune2to4Torch_CUDA_VERSION, Prune2to4Torch_CUSPARSELT_VERSION ("none": not there)
+#       Prune2to4Torch_VERSION, Prune2to4Torch_CUDA_VERSION, Prune2to4Torch_CUSPARSELT_VERSION ("none": not there),
+#       Prune2to4Torch_CUSPARSELT_INCLUDE_DIR
 
 if(NOT PRUNE2TO4_TORCH_ROOT)
   file(GLOB _candidates "${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch")
@@ -44,7 +45,8 @@ if(EXISTS "${_lib}/libtorch_cuda.so" AND EXISTS "${PRUNE2TO4_TORCH_ROOT}/version
 endif()
 
 set(Prune2to4Torch_CUSPARSELT_VERSION "none")
-set(_cusparselt "${PRUNE2TO4_TORCH_ROOT}/../nvidia/cusparselt/include/cusparseLt.h")
+set(Prune2to4Torch_CUSPARSELT_INCLUDE_DIR "${PRUNE2TO4_TORCH_ROOT}/../nvidia/cusparselt/include")
+set(_cusparselt "${Prune2to4Torch_CUSPARSELT_INCLUDE_DIR}/cusparseLt.h")
 if(EXISTS "${_cusparselt}")
   _prune2to4_version("${_cusparselt}" CUSPARSELT_VER Prune2to4Torch_CUSPARSELT_VERSION)
 endif()

@@ -82,7 +82,8 @@ DeviceWeight::DeviceWeight(const PackedWeight& packed, at::Device device, at::Sc
   }
   if (backend_ != nullptr) reason = backend_->missing(device, dtype, out_, in_);
   if (reason.empty()) {
-    sparse_ = backend_->compress(packed.unpack().to(device, dtype));
+    sparse_ =
+        backend_->compress_for_all([&packed, device, dtype] { return packed.unpack().to(device, dtype); });
     return;
   }
   TORCH_WARN_ONCE("[prune2to4] the dense kernel takes the place of the 2:4 one, of layer '", packed.name(),
@@ -124,6 +125,11 @@ at::Tensor DeviceWeight::run(size_t candidate, const Operands& operands,
   return ran ? d : at::Tensor();
 }
 
+bool DeviceWeight::proven(size_t candidate, Epilogue epilogue) const {
+  const size_t dense = 1 + backend_->dense_kernels().size();
+  return candidate < dense || sparse_->proven(candidate - dense, epilogue);
+}
+
 size_t DeviceWeight::choose(const Operands& all) const {
   const ProductShape what = shape(all.x.size(0), all.epilogue());
   if (const auto known = known_fastest(what)) return *known;
@@ -137,7 +143,9 @@ size_t DeviceWeight::choose(const Operands& all) const {
   for (size_t candidate = 0; candidate < names.size(); ++candidate) {
     timed.push_back({names[candidate], [&, candidate]() -> std::optional<double> {
                        const auto product = [&] { return run(candidate, operands, [&] { return weight; }); };
-                       if (!product().defined()) return std::nullopt;
+                       if (!proven(candidate, operands.epilogue()) || !product().defined()) {
+                         return std::nullopt;
+                       }
                        return backend_->milliseconds(product);
                      }});
   }

@@ -35,6 +35,7 @@ class DeviceWeight {
   ProductShape shape(int64_t tokens, Epilogue epilogue) const;
   // Candidates of fastest(), as reports name them: LibTorch's dense product, the backend's, the 2:4 ones.
   std::vector<std::string> candidates(Epilogue epilogue) const;
+  bool proven(size_t candidate, Epilogue epilogue) const;
   size_t choose(const Operands& all) const;
   // By one of the candidates; an undefined tensor when it does not take this shape. `weight` makes the dense
   // weight, where it is needed.

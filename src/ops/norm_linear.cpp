@@ -81,7 +81,8 @@ at::Tensor dense_like(const PackedWeight& weight, const at::Tensor& bias, at::Sc
 
 bool products_take_norms(const PackedWeight& weight, at::Device device, at::ScalarType dtype) {
   GemmBackend* gemms = device.is_cuda() ? backend() : nullptr;
-  return gemms != nullptr && gemms->missing(device, dtype, weight.rows(), weight.cols()).empty() &&
+  return gemms != nullptr && gemms->takes_norms(device) &&
+         gemms->missing(device, dtype, weight.rows(), weight.cols()).empty() &&
          weight.rows() % kSummedColumns == 0 && weight.cols() % kSummedColumns == 0;
 }
 

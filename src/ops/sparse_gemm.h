@@ -54,6 +54,9 @@ class SparseGemm {
   // The product into d [T, out], contiguous and 16-byte aligned. False, and nothing done, when the kernel
   // does not take this shape.
   virtual bool run(size_t kernel, const Operands& operands, at::Tensor& d) const = 0;
+  // Whether it can be tried in a process that goes on: others may end in an error that takes all of the
+  // process's work on the device along.
+  virtual bool proven(size_t /*kernel*/, Epilogue /*epilogue*/) const { return true; }
   // The same with norms, where kernels() has kernels for such an epilogue.
   virtual bool run_norm(size_t /*kernel*/, const NormOperands& /*operands*/, at::Tensor& /*d*/) const {
     return false;
@@ -78,6 +81,13 @@ class GemmBackend {
   virtual std::string environment(at::Device device) = 0;
   // `weight` [out, in] is on the device, with at most two non-zeros in each group of four.
   virtual std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) = 0;
+  // The same, and with kernels that want it compressed in another way, for which `weight` makes it again when
+  // such a kernel is first run. While work is recorded a kernel runs that is ready.
+  virtual std::unique_ptr<SparseGemm> compress_for_all(std::function<at::Tensor()> weight) {
+    return compress(weight());
+  }
+  // Whether compress() gives kernels that take norms there.
+  virtual bool takes_norms(at::Device /*device*/) const { return false; }
   // The same of any weight [out, in], as dense, contiguous and 16-byte aligned, by cuBLASLt; as SparseGemm's.
   virtual const std::vector<std::string>& dense_kernels() const = 0;
   virtual bool run_dense(size_t kernel, const at::Tensor& weight, const Operands& operands,

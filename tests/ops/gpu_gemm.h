@@ -12,8 +12,9 @@
 
 namespace prune2to4 {
 
-// The 2:4 kernels; nullptr, and the test's output says so, where there are none or no GPU for them.
-inline GemmBackend* gpu_gemms() {
+// What multiplies by 2:4 weights; nullptr, and the test's output says so, where nothing does or there is no
+// GPU.
+inline GemmBackend* any_gpu_gemms() {
   if (!has_gpu()) return nullptr;
   std::string reason;
   GemmBackend* found = gemm_backend(reason);
@@ -26,6 +27,14 @@ inline GemmBackend* gpu_gemms() {
   return reason.empty() ? found : nullptr;
 }
 
+// The same where compress() has kernels.
+inline GemmBackend* gpu_gemms() {
+  GemmBackend* found = any_gpu_gemms();
+  if (found == nullptr || found->takes_norms(kGpu)) return found;
+  CATCH_WARN("not tested: our kernels are for compute capability 9.0");
+  return nullptr;
+}
+
 inline at::Tensor random_2_4(int64_t out, int64_t in, at::ScalarType dtype) {
   const at::Tensor weight = at::randn({out, in}) * (1 / std::sqrt(static_cast<double>(in)));
   const std::vector<uint8_t> kept = weight_norm_mask(weight, {});
@@ -34,5 +43,16 @@ inline at::Tensor random_2_4(int64_t out, int64_t in, at::ScalarType dtype) {
 
 // Of rounding a result once, for error_of.
 inline double rounding_of(at::ScalarType dtype) { return dtype == at::kHalf ? 0x1p-11 : 0x1p-8; }
+
+inline at::Tensor expected_product(const Operands& operands, const at::Tensor& weight) {
+  at::Tensor y = at::mm(operands.x.to(at::kDouble), weight.to(at::kDouble).t());
+  if (operands.bias) y = y + operands.bias->to(at::kDouble);
+  return operands.activation == Activation::kGelu ? at::gelu(y) : y;
+}
+
+// Of error_of: rounding of the result, and what the fused GELU adds in its own precision.
+inline double product_tolerance(at::ScalarType dtype, Activation activation) {
+  return (activation == Activation::kGelu && dtype == at::kHalf ? 3 : 1.2) * rounding_of(dtype);
+}
 
 }  // namespace prune2to4

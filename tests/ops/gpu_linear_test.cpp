@@ -11,17 +11,6 @@ namespace {
 
 constexpr Epilogue kEpilogues[] = {{Activation::kNone, false}, {Activation::kGelu, false}};
 
-at::Tensor expected(const Operands& operands, const at::Tensor& weight) {
-  at::Tensor y = at::mm(operands.x.to(at::kDouble), weight.to(at::kDouble).t());
-  if (operands.bias) y = y + operands.bias->to(at::kDouble);
-  return operands.activation == Activation::kGelu ? at::gelu(y) : y;
-}
-
-// Of error_of: rounding of the result, and what the fused GELU adds in its own precision.
-double tolerance(at::ScalarType dtype, Activation activation) {
-  return (activation == Activation::kGelu && dtype == at::kHalf ? 3 : 1.2) * rounding_of(dtype);
-}
-
 // cuBLASLt's GELU.
 constexpr double kTanhGelu = 5e-4;
 
@@ -58,8 +47,8 @@ void check_random_products(int64_t calls) {
       const bool dense = kernel == sparse_kernels;
       const bool ran = dense ? gpu_gemms()->run_dense(0, layer.weight, operands, d)
                              : layer.sparse->run(kernel, operands, d);
-      const double error = error_of(d, expected(operands, layer.weight),
-                                    tolerance(dtype, epilogue.activation) + (dense ? kTanhGelu : 0));
+      const double error = error_of(d, expected_product(operands, layer.weight),
+                                    product_tolerance(dtype, epilogue.activation) + (dense ? kTanhGelu : 0));
       if (ran && error < 1) continue;
       CATCH_INFO(layer.weight.sizes()
                  << " " << dtype << " x " << tokens << ", kernel " << kernel << (dense ? " (dense)" : ""));
@@ -87,9 +76,9 @@ CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in s
   const at::Tensor bias = at::randn({768}, at::TensorOptions(kGpu).dtype(at::kHalf));
   const FusedLinear linear(packed, bias);
   const at::Tensor x = at::randn({1000, 3072}, bias.options());
-  const at::Tensor wanted = expected({x, bias, Activation::kNone, {}}, packed->unpack().to(kGpu));
+  const at::Tensor wanted = expected_product({x, bias, Activation::kNone, {}}, packed->unpack().to(kGpu));
   const at::Tensor eager = linear.run(x, Activation::kNone);
-  CATCH_CHECK(error_of(eager, wanted, tolerance(at::kHalf, Activation::kNone)) < 1);
+  CATCH_CHECK(error_of(eager, wanted, product_tolerance(at::kHalf, Activation::kNone)) < 1);
   CATCH_CHECK(linear.kernel(1000, Activation::kNone) != "not yet measured");
 
   at::Tensor captured;
@@ -113,7 +102,7 @@ CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in s
 
   const at::Tensor residual = at::randn({1000 * 768 + 1}, bias.options()).slice(0, 1).view({1000, 768});
   CATCH_CHECK(error_of(linear.run_residual(x, residual), wanted + residual.to(at::kDouble),
-                       2 * tolerance(at::kHalf, Activation::kNone)) < 1);  // it rounds twice
+                       2 * product_tolerance(at::kHalf, Activation::kNone)) < 1);  // it rounds twice
   CATCH_CHECK(linear.residual_kernel(1000) != "not yet measured");
 }
 

@@ -11,8 +11,10 @@
 #include <fstream>
 #include <map>
 
+#include "ops/cuda/cusparselt_gemm.h"
 #include "ops/cuda/dense_gemm.h"
 #include "ops/cuda/gemm/gemm.h"
+#include "ops/cuda/join_gemms.h"
 #include "ops/sparse_gemm.h"
 
 namespace prune2to4 {
@@ -28,6 +30,15 @@ constexpr int64_t kSleepCycles = 1'000'000;
 constexpr Epilogue kEpilogues[] = {{Activation::kNone, false, false}, {Activation::kNone, true, false},
                                    {Activation::kGelu, false, false}, {Activation::kNone, false, true},
                                    {Activation::kNone, true, true},   {Activation::kGelu, false, true}};
+
+bool is_hopper(at::Device device) {
+  const cudaDeviceProp* gpu = at::cuda::getDeviceProperties(device.index());
+  return gpu->major == 9 && gpu->minor == 0;
+}
+
+bool fits_cutlass(at::Device device, int64_t out, int64_t in) {
+  return is_hopper(device) && out % 8 == 0 && in % 32 == 0;
+}
 
 gemm::Gpu gpu_of(at::Device device) {
   return {device.index(), at::cuda::getDeviceProperties(device.index())->multiProcessorCount};
@@ -174,17 +185,8 @@ class Event {
 class CutlassBackend final : public GemmBackend {
  public:
   std::string missing(at::Device device, at::ScalarType dtype, int64_t out, int64_t in) override {
-    const cudaDeviceProp* gpu = at::cuda::getDeviceProperties(device.index());
-    if (gpu->major != 9 || gpu->minor != 0) {
-      return std::string(gpu->name) + " has compute capability " + std::to_string(gpu->major) + "." +
-             std::to_string(gpu->minor) + ", and the 2:4 kernels are for 9.0 (Hopper)";
-    }
     if (dtype != at::kHalf && dtype != at::kBFloat16) return "the 2:4 kernels are for float16 and bfloat16";
-    if (out % 8 != 0 || in % 32 != 0) {
-      return "a weight [" + std::to_string(out) + ", " + std::to_string(in) +
-             "] does not fit them: multiples of 8 and 32 are needed";
-    }
-    return "";
+    return fits_cutlass(device, out, in) ? "" : cusparselt_missing(device, dtype, out, in);
   }
 
   std::string environment(at::Device device) override {
@@ -193,12 +195,28 @@ class CutlassBackend final : public GemmBackend {
     C10_CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
     return std::string(gpu->name) + ", " + std::to_string(gpu->multiProcessorCount) + " multiprocessors; " +
            driver_version() + "; CUDA " + std::to_string(runtime) + ", LibTorch " + TORCH_VERSION +
-           ", prune2to4 " + PRUNE2TO4_VERSION;
+           ", cuSPARSELt " + cusparselt_version() + ", prune2to4 " + PRUNE2TO4_VERSION;
   }
 
   std::unique_ptr<SparseGemm> compress(const at::Tensor& weight) override {
     return std::make_unique<CutlassGemm>(weight);
   }
+
+  std::unique_ptr<SparseGemm> compress_for_all(std::function<at::Tensor()> weight) override {
+    const at::Tensor dense = weight();
+    const at::Device device = dense.device();
+    const int64_t out = dense.size(0);
+    const int64_t in = dense.size(1);
+    std::unique_ptr<SparseGemm> cutlass;
+    if (fits_cutlass(device, out, in)) cutlass = compress(dense);
+    std::unique_ptr<CusparseltGemm> cusparselt;
+    if (cusparselt_missing(device, dense.scalar_type(), out, in).empty()) {
+      cusparselt = cusparselt_gemm({device, dense.scalar_type(), out, in, std::move(weight)});
+    }
+    return join_gemms(std::move(cutlass), std::move(cusparselt));
+  }
+
+  bool takes_norms(at::Device device) const override { return is_hopper(device); }
 
   const std::vector<std::string>& dense_kernels() const override { return prune2to4::dense_kernels(); }
 
