@@ -4,7 +4,7 @@
 #
 #   scripts/gpu_test.sh [--sanitize] [BUILD]
 #
-# BUILD: folder with prune2to4, its libraries, tests/cuda_tests and tests/eval_tests (build). --sanitize also runs our
+# BUILD: folder with prune2to4, prune2to4_sweep, the libraries, tests/cuda_tests and tests/eval_tests (build). --sanitize also runs our
 # kernels under compute-sanitizer's memcheck and racecheck.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"

@@ -76,6 +76,13 @@ if(TARGET prune2to4::torch_cuda)
     set_target_properties(prune2to4_ops_cuda PROPERTIES
       CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON BUILD_RPATH "$ORIGIN"
       LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}" LINKER_LANGUAGE CXX CUDA_RUNTIME_LIBRARY None)
+    # Times a GPU's kernels, in a process of its own that the operator library starts; it lies beside the library.
+    add_executable(prune2to4_sweep ops/cuda/sweep_main.cpp)
+    prune2to4_target(prune2to4_sweep)
+    target_link_libraries(prune2to4_sweep PRIVATE prune2to4_ops)
+    set_target_properties(prune2to4_sweep PROPERTIES
+      BUILD_RPATH "$ORIGIN" RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+    add_dependencies(prune2to4_ops_cuda prune2to4_sweep)
   endif()
   if(NOT PRUNE2TO4_HAVE_KERNELS)
     target_sources(prune2to4_cuda PRIVATE cuda/no_kernels.cpp)

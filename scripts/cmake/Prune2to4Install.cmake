@@ -19,7 +19,9 @@ if(TARGET prune2to4_cuda)
 endif()
 if(TARGET prune2to4_ops_cuda)
   set_target_properties(prune2to4_ops_cuda PROPERTIES INSTALL_RPATH "${PRUNE2TO4_TORCH_ROOT}/lib")
+  set_target_properties(prune2to4_sweep PROPERTIES INSTALL_RPATH "$ORIGIN;${PRUNE2TO4_TORCH_ROOT}/lib")
   install(TARGETS prune2to4_ops_cuda LIBRARY)
+  install(TARGETS prune2to4_sweep RUNTIME DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 endif()
 install(FILES
   "${CMAKE_SOURCE_DIR}/include/prune2to4/api.h"

@@ -8,10 +8,12 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "ops/cpu/cpu_backend.h"
 #include "ops/kernel_cache.h"
 #include "ops/kernel_choice.h"
+#include "ops/product_sweep.h"
 
 namespace prune2to4 {
 namespace {
@@ -134,22 +136,37 @@ size_t DeviceWeight::choose(const Operands& all) const {
   const ProductShape what = shape(all.x.size(0), all.epilogue());
   if (const auto known = known_fastest(what)) return *known;
   const Operands operands = first_tokens(all, backend_->timed_tokens(what.tokens, out_, in_));
-  const std::vector<std::string> names = candidates(operands.epilogue());
   // While work is recorded nothing can be timed: the first 2:4 kernel, where there are any.
   if (backend_->capturing()) return sparse_ ? 1 + backend_->dense_kernels().size() : kLibTorch;
-  // Not the kept copy: where a sparse product is the fastest, none is kept.
-  const at::Tensor weight = packed_ == nullptr ? dense_ : packed_->unpack().to(device_, dtype_);
-  std::vector<Candidate> timed;
-  for (size_t candidate = 0; candidate < names.size(); ++candidate) {
-    timed.push_back({names[candidate], [&, candidate]() -> std::optional<double> {
-                       const auto product = [&] { return run(candidate, operands, [&] { return weight; }); };
-                       if (!proven(candidate, operands.epilogue()) || !product().defined()) {
-                         return std::nullopt;
-                       }
-                       return backend_->milliseconds(product);
-                     }});
+  std::vector<Candidate> ways = timed(operands);
+  KernelCache* cache = kernel_cache(backend_->environment(device_));
+  if (device_.is_cuda()) {
+    ProductShape product = what;
+    product.tokens = operands.x.size(0);
+    const Epilogue epilogue = operands.epilogue();
+    ways = timed_elsewhere(
+        {product, operands.bias.has_value(), {}}, std::move(ways),
+        [this, epilogue](size_t candidate) { return proven(candidate, epilogue); }, cache);
   }
-  return fastest(what, timed, kernel_cache(backend_->environment(device_)));
+  return fastest(what, ways, cache);
+}
+
+std::vector<Candidate> DeviceWeight::timed(const Operands& operands) const {
+  // Not the kept copy: where a sparse product is the fastest, none is kept.
+  const auto weight = [this, made = std::make_shared<at::Tensor>()] {
+    if (!made->defined()) *made = packed_ == nullptr ? dense_ : packed_->unpack().to(device_, dtype_);
+    return *made;
+  };
+  const std::vector<std::string> names = candidates(operands.epilogue());
+  std::vector<Candidate> ways;
+  for (size_t candidate = 0; candidate < names.size(); ++candidate) {
+    const auto product = [this, candidate, operands, weight] { return run(candidate, operands, weight); };
+    ways.push_back({names[candidate], [this, product]() -> std::optional<double> {
+                      if (!product().defined()) return std::nullopt;
+                      return backend_->milliseconds(product);
+                    }});
+  }
+  return ways;
 }
 
 std::string DeviceWeight::kernel(int64_t tokens, Epilogue epilogue) const {

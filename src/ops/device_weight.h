@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/kernel_choice.h"
 #include "ops/product_shape.h"
 #include "ops/sparse_gemm.h"
 
@@ -27,6 +28,9 @@ class DeviceWeight {
   const SparseGemm* sparse() const { return sparse_.get(); }  // nullptr: there are none
   // The operands are of this device and dtype, of any alignment; T may be 0.
   at::Tensor run(const Operands& operands) const;
+  // All ways to compute it, to be timed with these operands. What they give outlives neither this nor a
+  // change of the current stream.
+  std::vector<Candidate> timed(const Operands& operands) const;
   // What run() takes for so many tokens; "not yet measured" before it was asked.
   std::string kernel(int64_t tokens, Epilogue epilogue) const;
 

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kFormat = "prune2to4 kernels 2";
 constexpr size_t kKeyFields = 6;
+constexpr std::string_view kFailed = "failed\t";
 
 // As it stands in the file; the device is the environment's.
 std::string key_of(const ProductShape& shape) {
@@ -65,39 +66,61 @@ std::optional<fs::path> cache_folder() {
 }  // namespace
 
 KernelCache::KernelCache(fs::path file, std::string environment)
-    : file_(std::move(file)), environment_(one_line(std::move(environment))), kernels_(read()) {}
+    : file_(std::move(file)), environment_(one_line(std::move(environment))), contents_(read()) {}
 
 std::optional<std::string> KernelCache::find(const ProductShape& shape) const {
-  const auto found = kernels_.find(key_of(shape));
-  return found == kernels_.end() ? std::nullopt : std::optional(found->second);
+  const auto found = contents_.kernels.find(key_of(shape));
+  return found == contents_.kernels.end() ? std::nullopt : std::optional(found->second);
 }
 
 void KernelCache::add(const ProductShape& shape, std::string kernel) {
-  if (!writable_) return;
-  kernels_.merge(read());  // what other processes have found meanwhile
-  kernels_[key_of(shape)] = std::move(kernel);
-  writable_ = write();
+  add({{{key_of(shape), std::move(kernel)}}, {}});
 }
 
-KernelCache::Kernels KernelCache::read() const {
+void KernelCache::add_failed(const std::set<std::string>& kernels) {
+  if (!kernels.empty()) add({{}, kernels});
+}
+
+void KernelCache::add(Contents more) {
+  if (writable_) {  // with what other processes have found meanwhile
+    Contents others = read();
+    contents_.kernels.merge(others.kernels);
+    contents_.failed.merge(others.failed);
+  }
+  contents_.failed.merge(more.failed);
+  for (auto& [key, kernel] : more.kernels) contents_.kernels[key] = std::move(kernel);
+  writable_ = writable_ && write();
+}
+
+KernelCache::Contents KernelCache::read() const {
   std::ifstream in(file_);
   std::string line;
   if (!in || !std::getline(in, line)) return {};
   const auto ignored = [&](const std::string& why) {
     TORCH_WARN("[prune2to4] the kernel cache '", file_.string(), "' is ignored: ", why);
-    return Kernels();
+    return Contents();
   };
   if (line != kFormat) return ignored("it is damaged, or of another version");
   if (!std::getline(in, line) || line != environment_) {
     return ignored("it was made on another device or with other libraries");
   }
-  Kernels kernels;
+  Contents contents;
   while (std::getline(in, line)) {
-    auto [key, kernel] = split(line);
-    if (kernel.empty()) return ignored("it is damaged");
-    kernels.emplace(std::move(key), std::move(kernel));
+    if (!read_line(line, contents)) return ignored("it is damaged");
   }
-  return kernels;
+  return contents;
+}
+
+bool KernelCache::read_line(const std::string& line, Contents& contents) {
+  if (line.starts_with(kFailed)) {
+    const std::string kernel = line.substr(kFailed.size());
+    contents.failed.insert(kernel);
+    return !kernel.empty();
+  }
+  auto [key, kernel] = split(line);
+  const bool whole = !kernel.empty();
+  contents.kernels.emplace(std::move(key), std::move(kernel));
+  return whole;
 }
 
 bool KernelCache::write() const {
@@ -106,7 +129,8 @@ bool KernelCache::write() const {
   const fs::path temporary = file_.string() + "." + std::to_string(::getpid()) + ".tmp";
   std::ofstream out(temporary);
   out << kFormat << '\n' << environment_ << '\n';
-  for (const auto& [key, kernel] : kernels_) out << key << '\t' << kernel << '\n';
+  for (const std::string& kernel : contents_.failed) out << kFailed << kernel << '\n';
+  for (const auto& [key, kernel] : contents_.kernels) out << key << '\t' << kernel << '\n';
   out.close();
   if (out) fs::rename(temporary, file_, error);
   if (out && !error) return true;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -23,15 +24,24 @@ class PRUNE2TO4_API KernelCache {
   std::optional<std::string> find(const ProductShape& shape) const;
   void add(const ProductShape& shape, std::string kernel);
 
- private:
-  using Kernels = std::map<std::string, std::string>;  // by key
+  // Kernels that ended a process which timed them, with whatever shape: they are not tried again.
+  const std::set<std::string>& failed() const { return contents_.failed; }
+  void add_failed(const std::set<std::string>& kernels);
 
-  Kernels read() const;
+ private:
+  struct Contents {
+    std::map<std::string, std::string> kernels;  // by key
+    std::set<std::string> failed;
+  };
+
+  Contents read() const;
+  static bool read_line(const std::string& line, Contents& contents);
+  void add(Contents more);
   bool write() const;
 
   std::filesystem::path file_;
   std::string environment_;
-  Kernels kernels_;
+  Contents contents_;
   bool writable_ = true;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/kernel_cache.h"
 
-#include <c10/util/Exception.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -10,24 +9,13 @@
 #include <vector>
 
 #include "core/temporary_folder.h"
+#include "ops/warnings.h"
 
 namespace prune2to4 {
 namespace {
 
 const ProductShape kShape{0, at::kHalf, 2304, 768, 6144, {}, true};
 const ProductShape kGelu{0, at::kHalf, 3072, 768, 6144, {Activation::kGelu, false}, true};
-
-// Collects LibTorch's warnings.
-class Warnings : public c10::WarningHandler {
- public:
-  Warnings() : guard_(this) {}
-  void process(const c10::Warning& warning) override { texts_.push_back(warning.msg()); }
-  const std::vector<std::string>& texts() const { return texts_; }
-
- private:
-  std::vector<std::string> texts_;
-  c10::WarningUtils::WarningHandlerGuard guard_;
-};
 
 std::string text_of(const std::filesystem::path& path) {
   std::ifstream in(path);
@@ -72,6 +60,7 @@ CATCH_TEST_CASE("a damaged or foreign cache is ignored with a warning, and writt
                                "prune2to4 kernels 3\na GPU\n",
                                good + "Half\t8\n",
                                good + "\n",
+                               good + "failed\t\n",
                                "prune2to4 kernels 2\nanother GPU\n" + good.substr(good.find("Half")),
                                std::string(1000, '\0')};
   for (size_t length = 0; length < good.find("\tdense"); ++length) bad.push_back(good.substr(0, length));
@@ -114,6 +103,23 @@ CATCH_TEST_CASE("two caches of one file keep what the other found") {
   CATCH_CHECK(all.find(kShape) == "one");
   CATCH_CHECK(all.find(kGelu) == "two");
   CATCH_CHECK(folder.size() == 1);
+}
+
+CATCH_TEST_CASE("a cache keeps which kernels failed, whatever the shape") {
+  const TemporaryFolder folder;
+  Warnings warnings;
+  KernelCache cache(folder / "kernels.txt", "a GPU");
+  KernelCache other(folder / "kernels.txt", "a GPU");
+  CATCH_CHECK(cache.failed().empty());
+  cache.add(kShape, "dense");
+  cache.add_failed({"2:4 cuSPARSELt, algorithm 36", "2:4 cuSPARSELt, algorithm 37"});
+  other.add_failed({"2:4 of another process"});
+  const KernelCache again(folder / "kernels.txt", "a GPU");
+  CATCH_CHECK(again.failed() == std::set<std::string>{"2:4 cuSPARSELt, algorithm 36",
+                                                      "2:4 cuSPARSELt, algorithm 37",
+                                                      "2:4 of another process"});
+  CATCH_CHECK(again.find(kShape) == "dense");
+  CATCH_CHECK(warnings.texts().empty());
 }
 
 CATCH_TEST_CASE("environments have files of their own") {
