@@ -82,8 +82,10 @@ struct Sweeper::State {
       std::string word;
       std::getline(fields, word, '\t');
       if (word == "done") return Run::kDone;
-      if (word != "try" && word != "time") return give_up(*line);
-      std::getline(fields, candidate, '\t');
+      std::string what;
+      std::getline(fields, what, '\t');
+      if (word != "try" && word != "time") return give_up(word == "error" ? what : "it answers " + *line);
+      candidate = what;
       if (first.empty()) first = candidate;
       if (word == "time") fields >> swept.milliseconds[candidate];
     }
