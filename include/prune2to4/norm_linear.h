@@ -18,8 +18,8 @@ namespace prune2to4 {
 
 // A matrix whose LayerNorm is yet to come.
 struct HiddenRows {
-  at::Tensor rows;  // [T, width]
-  at::Tensor sums;  // fp32 [width / 128, T, 2]: each 128 columns' sum and sum of squares; undefined: no norm
+  at::Tensor rows;   // [T, width]
+  at::Tensor norms;  // fp32 [T or more, 2]: each row's scale and shift; undefined: the rows are normed
 };
 
 struct LayerNorm {
@@ -49,7 +49,8 @@ class PRUNE2TO4_API LinearOfNorm {
   std::unique_ptr<Impl> impl_;
 };
 
-// x weight^T + bias + norm(h), and its sums. Runs where the bias lies, in its dtype. Thread-safe.
+// x weight^T + bias + norm(h), and its norms, by the same epsilon. Runs where the bias lies, in its dtype.
+// Thread-safe.
 class PRUNE2TO4_API LinearPlusNorm {
  public:
   LinearPlusNorm(const PackedWeight& weight, const at::Tensor& bias, const LayerNorm& norm);

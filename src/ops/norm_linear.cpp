@@ -3,6 +3,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/stack.h>
 
 #include "ops/kernel_cache.h"
 #include "ops/kernel_choice.h"
@@ -77,20 +79,27 @@ at::Tensor dense_like(const PackedWeight& weight, const at::Tensor& bias, at::Sc
   return weight.unpack().to(bias.device(), dtype);
 }
 
+at::Tensor terms_of(const at::Tensor& factors, const at::Tensor& bias) {
+  return at::stack({factors.to(at::kFloat), bias.to(at::kFloat)}, 1).contiguous();
+}
+
 }  // namespace
+
+at::Tensor empty_norms(const at::Tensor& x) {
+  return at::empty({x.size(0) + kNormsTogether, 2}, x.options().dtype(at::kFloat));
+}
 
 bool products_take_norms(const PackedWeight& weight, at::Device device, at::ScalarType dtype) {
   GemmBackend* gemms = device.is_cuda() ? backend() : nullptr;
   return gemms != nullptr && gemms->takes_norms(device) &&
          gemms->missing(device, dtype, weight.rows(), weight.cols()).empty() &&
-         weight.rows() % kSummedColumns == 0 && weight.cols() % kSummedColumns == 0;
+         weight.rows() % kNormMultiple == 0 && weight.cols() % kNormMultiple == 0 &&
+         weight.cols() >= kLeastNormInputs;
 }
 
 struct LinearOfNorm::Impl {
   NormProduct product;
-  at::Tensor bias;
-  at::Tensor weight_sums;
-  double epsilon;
+  at::Tensor terms;
 };
 
 LinearOfNorm::LinearOfNorm(const PackedWeight& weight, const at::Tensor& bias, const LayerNorm& norm) {
@@ -103,8 +112,8 @@ LinearOfNorm::LinearOfNorm(const PackedWeight& weight, const at::Tensor& bias, c
   }
   const at::Tensor rounded = scaled.to(bias.scalar_type());
   // Of the weight as it is rounded: what a row's mean adds is then taken off to the last bit but fp32's.
-  const at::Tensor weight_sums = rounded.to(at::kDouble).sum(1).to(at::kFloat);
-  impl_.reset(new Impl{NormProduct(rounded, weight.name()), moved.to(at::kFloat), weight_sums, norm.epsilon});
+  const at::Tensor sums = rounded.to(at::kDouble).sum(1);
+  impl_.reset(new Impl{NormProduct(rounded, weight.name()), terms_of(sums, moved)});
 }
 LinearOfNorm::~LinearOfNorm() = default;
 LinearOfNorm::LinearOfNorm(LinearOfNorm&&) noexcept = default;
@@ -112,11 +121,9 @@ LinearOfNorm::LinearOfNorm(LinearOfNorm&&) noexcept = default;
 at::Tensor LinearOfNorm::run(const HiddenRows& h, Activation activation) const {
   NormOperands operands;
   operands.x = h.rows;
-  operands.sums = h.sums;
-  operands.epsilon = impl_->epsilon;
-  operands.bias = impl_->bias;
+  operands.norms = h.norms;
+  operands.terms = impl_->terms;
   operands.activation = activation;
-  operands.weight_sums = impl_->weight_sums;
   return impl_->product.run(operands);
 }
 
@@ -127,32 +134,31 @@ std::string LinearOfNorm::kernel(int64_t tokens, Activation activation) const {
 
 struct LinearPlusNorm::Impl {
   NormProduct product;
-  at::Tensor bias;
-  at::Tensor scale;  // undefined: 1
+  at::Tensor terms;
   double epsilon;
 };
 
 LinearPlusNorm::LinearPlusNorm(const PackedWeight& weight, const at::Tensor& bias, const LayerNorm& norm) {
-  at::Tensor moved = bias.to(at::kFloat);
-  if (norm.bias.defined()) moved = moved + norm.bias;
-  impl_.reset(new Impl{NormProduct(dense_like(weight, bias, bias.scalar_type()), weight.name()), moved,
-                       norm.weight, norm.epsilon});
+  const bool normed = !norm.weight.defined();
+  const at::Tensor wide = bias.to(at::kFloat);
+  const at::Tensor terms =
+      normed ? terms_of(at::ones_like(wide), wide) : terms_of(norm.weight, wide + norm.bias);
+  impl_.reset(new Impl{NormProduct(dense_like(weight, bias, bias.scalar_type()), weight.name()), terms,
+                       norm.epsilon});
 }
 LinearPlusNorm::~LinearPlusNorm() = default;
 LinearPlusNorm::LinearPlusNorm(LinearPlusNorm&&) noexcept = default;
 
 HiddenRows LinearPlusNorm::run(const at::Tensor& x, const HiddenRows& h) const {
-  const int64_t parts = impl_->product.out() / kSummedColumns;
   NormOperands operands;
   operands.x = x;
-  operands.sums = h.sums;
-  operands.epsilon = impl_->epsilon;
-  operands.bias = impl_->bias;
+  operands.norms = h.norms;
+  operands.terms = impl_->terms;
   operands.residual = h.rows;
-  operands.residual_scale = impl_->scale;
-  operands.new_sums = at::empty({parts, x.size(0), 2}, x.options().dtype(at::kFloat));
+  operands.new_norms = empty_norms(x);
+  operands.epsilon = impl_->epsilon;
   at::Tensor rows = impl_->product.run(operands);
-  return {std::move(rows), operands.new_sums};
+  return {std::move(rows), operands.new_norms};
 }
 
 const std::string& LinearPlusNorm::name() const { return impl_->product.name(); }

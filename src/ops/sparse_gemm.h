@@ -26,21 +26,23 @@ struct Operands {
   Epilogue epilogue() const { return {activation, residual.has_value()}; }
 };
 
-// Columns that are summed up as one, see HiddenRows.
-constexpr int64_t kSummedColumns = 128;
+// What products that take norms ask of a weight: multiples of kNormMultiple, and so many inputs.
+constexpr int64_t kNormMultiple = 128;
+constexpr int64_t kLeastNormInputs = 384;
+// Rows whose norms they read at once, also beyond the last row.
+constexpr int64_t kNormsTogether = 128;
 
-// Of activation(norm(x) weight^T + bias) or x weight^T + bias + norm(residual) * residual_scale, norm without
-// weight and bias; vectors are fp32 [out]. All are contiguous and 16-byte aligned, on one device.
+// Of activation(norm(x) weight^T + bias), where `factors` are the sums over the weight's rows, or
+// x weight^T + bias + norm(residual) * factors, where the result is normed next; norm is without weight and
+// bias. All are contiguous and 16-byte aligned, on one device.
 struct NormOperands {
-  at::Tensor x;     // [T, in], T > 0
-  at::Tensor sums;  // of x, or of the residual, as in HiddenRows; undefined: they are normed already
-  double epsilon = 0;
-  at::Tensor bias;
+  at::Tensor x;      // [T, in], T > 0
+  at::Tensor norms;  // of x, or of the residual, as in HiddenRows; undefined: they are normed already
+  at::Tensor terms;  // fp32 [out, 2]: factor and bias
   Activation activation = Activation::kNone;
-  at::Tensor weight_sums;     // over each row of the weight
-  at::Tensor residual;        // [T, out]; undefined: there is none
-  at::Tensor residual_scale;  // undefined: 1
-  at::Tensor new_sums;        // fp32 [out / kSummedColumns, T, 2]: the result's, written with a residual
+  at::Tensor residual;   // [T, out]; undefined: there is none
+  at::Tensor new_norms;  // the result's, written where there is a residual
+  double epsilon = 0;    // of the new ones
 
   Epilogue epilogue() const { return {activation, residual.defined(), true}; }
 };
@@ -97,6 +99,9 @@ class GemmBackend {
   // What `work` takes on the current stream; it runs a few times.
   virtual double milliseconds(const std::function<void()>& work) = 0;
 };
+
+// HiddenRows' norms for the rows of x, not yet computed.
+PRUNE2TO4_API at::Tensor empty_norms(const at::Tensor& x);
 
 // What a measurement of a product on `backend` holds for; `sparse`: 2:4 kernels are among the candidates.
 ProductShape measured_shape(const GemmBackend& backend, at::Device device, at::ScalarType dtype, int64_t out,

@@ -20,7 +20,8 @@
 namespace prune2to4 {
 namespace {
 
-static_assert(kSummedColumns == gemm::kSummedColumns);
+static_assert(kNormMultiple == gemm::kSummedColumns);
+static_assert(kNormsTogether == gemm::kReadTogether);
 
 constexpr int kCalls = 20;  // of milliseconds(), behind one another
 // The GPU waits about half a millisecond, until all calls are queued: else the host's part of short ones
@@ -103,18 +104,23 @@ class CutlassGemm final : public SparseGemm {
 
   bool run_norm(size_t kernel, const NormOperands& operands, at::Tensor& d) const override {
     gemm::Product product = product_of(operands.x, d);
-    const bool of_x = !operands.residual.defined();
-    product.bias = operands.bias.const_data_ptr();
-    product.norm.sums = data_of<float2>(operands.sums);
-    const int64_t width = (of_x ? operands.x : operands.residual).size(1);
-    product.norm.parts = static_cast<int>(width / kSummedColumns);
-    product.norm.width_inverse = 1.0F / static_cast<float>(width);
-    product.norm.epsilon = static_cast<float>(operands.epsilon);
-    product.weight_sums = data_of<float>(operands.weight_sums);
-    product.residual = data_of<void>(operands.residual);
-    product.residual_scale = data_of<float>(operands.residual_scale);
-    product.sums = data_of<float2>(operands.new_sums);
-    return run(kernels_for(type_, operands.epilogue()).first[kernel], product, d.device());
+    product.norms = data_of<gemm::RowNorm>(operands.norms);
+    product.terms = data_of<gemm::OutTerm>(operands.terms);
+    at::Tensor sums;
+    const int parts = out_ / gemm::kSummedColumns;
+    if (operands.residual.defined()) {
+      sums = at::empty({parts, d.size(0), 2}, operands.terms.options());
+      product.residual = operands.residual.const_data_ptr();
+      product.sums = data_of<float2>(sums);
+    }
+    if (!run(kernels_for(type_, operands.epilogue()).first[kernel], product, d.device())) return false;
+    if (sums.defined()) {
+      const c10::cuda::CUDAGuard guard(d.device());
+      C10_CUDA_CHECK(
+          gemm::row_norms(product.sums, parts, product.tokens, static_cast<float>(operands.epsilon),
+                          data_of<gemm::RowNorm>(operands.new_norms), c10::cuda::getCurrentCUDAStream()));
+    }
+    return true;
   }
 
  private:

@@ -17,7 +17,7 @@ constexpr std::string_view kWeight = ".weight";
 constexpr int64_t kWidthMultiple = 8;
 constexpr int64_t kWidest = 8192;
 // Up to here a dense product can be faster than a 2:4 one, and there are none that take norms.
-constexpr int64_t kFewTokens = 256;
+constexpr int64_t kFewTokens = 512;
 
 FusedLinear fused(const LinearWeights& layer) {
   return layer.packed ? FusedLinear(layer.packed, layer.bias)

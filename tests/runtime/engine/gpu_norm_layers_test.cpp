@@ -7,7 +7,7 @@
 namespace prune2to4 {
 namespace {
 
-constexpr int64_t kWidth = 256;
+constexpr int64_t kWidth = 384;
 constexpr int64_t kLayers = 3;
 constexpr double kEpsilon = 1e-12;  // BERT's
 

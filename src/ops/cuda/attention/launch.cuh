@@ -5,6 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include "ops/cuda/attention/attention.cuh"
+#include "ops/cuda/early_launch.cuh"
 
 namespace prune2to4::attention {
 
@@ -57,17 +58,7 @@ cudaError_t launch(const Call& call, cudaStream_t stream) {
       error != cudaSuccess) {
     return error;
   }
-  cudaLaunchAttribute overlap{};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(multiprocessors));
-  config.blockDim = dim3(C::kThreads);
-  config.dynamicSmemBytes = kBytes;
-  config.stream = stream;
-  config.attrs = &overlap;
-  config.numAttrs = 1;
-  return cudaLaunchKernelEx(&config, attend<C>, map, call);
+  return launch_early(attend<C>, multiprocessors, C::kThreads, kBytes, stream, map, call);
 }
 
 template <typename Element>

@@ -22,6 +22,10 @@ constexpr int kWarpThreads = 32;
 // Of a thread's values of an epilogue tile, by their index.
 CUTLASS_DEVICE constexpr int slot_of(int value) { return value % 2 + value / 4 * 2; }
 CUTLASS_DEVICE int column_of(int slot, int thread) { return slot / 2 * 8 + thread % 4 * 2 + slot % 2; }
+CUTLASS_DEVICE constexpr int row_slot_of(int value) { return value / 2 % 2; }
+CUTLASS_DEVICE int row_of(int slot, int thread) {
+  return thread / kWarpThreads * 16 + thread % kWarpThreads / 4 + slot * 8;
+}
 
 // What every node has to say that has neither a workspace nor anything to load by the copy engine.
 template <typename ArgumentsOf, typename Storage>

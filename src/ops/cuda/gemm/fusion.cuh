@@ -8,13 +8,14 @@
 #include "ops/cuda/gemm/row_sums.cuh"
 
 // What the kernels do with a product before it is written: CUTLASS's epilogues, or trees of its nodes and
-// ours. Each names the type of the matrix that it reads beside the product, void for none, the epilogue for a
-// tile, and takes its arguments from a Product.
+// ours. Each names the type of the matrix that it reads beside the product, void for none, whether it reads
+// terms, the epilogue for a tile, and takes its arguments from a Product.
 namespace prune2to4::gemm {
 
 template <typename Element>
 struct BiasFusion {
   using Source = void;
+  static constexpr bool kTerms = false;
   template <typename Tile, int kColumns>
   using Epilogue = cutlass::epilogue::fusion::LinCombPerRowBias<Element, float, Element, Element, float>;
 
@@ -33,25 +34,17 @@ struct BiasActivationFusion : BiasFusion<Element> {
       cutlass::epilogue::fusion::LinCombPerRowBiasEltAct<Activation, Element, float, Element, Element, float>;
 };
 
-// A vector [out] in fp32.
-template <typename Tile>
-using Vector = cutlass::epilogue::fusion::Sm90ColBroadcast<0, Tile, float>;
-
 // norm(x) W^T + bias.
 template <typename Element>
 struct NormFusion {
   using Source = void;
+  static constexpr bool kTerms = true;
   template <typename Tile, int kColumns>
-  using Epilogue =
-      cutlass::epilogue::fusion::Sm90EVT<NormedProduct, Vector<Tile>, Vector<Tile>, RowNorms<Tile, kColumns>>;
+  using Epilogue = cutlass::epilogue::fusion::Sm90EVT<NormedProduct, TileTerms<Tile, kColumns>>;
 
-  template <typename Tile, int kColumns>
-  static typename Epilogue<Tile, kColumns>::Arguments tree(const Product& product) {
-    return {{product.weight_sums}, {static_cast<const float*>(product.bias)}, {product.norm}, {}};
-  }
   template <typename Tile, int kColumns, typename Arguments>
   static void set(Arguments& arguments, const Product& product) {
-    arguments = tree<Tile, kColumns>(product);
+    arguments = {product.norms != nullptr, {}};
   }
 };
 
@@ -59,6 +52,7 @@ struct NormFusion {
 template <typename Element>
 struct NormGeluFusion {
   using Source = void;
+  static constexpr bool kTerms = true;
   template <typename Tile, int kColumns>
   using Epilogue =
       cutlass::epilogue::fusion::Sm90EVT<GeluOf<Element>,
@@ -66,30 +60,25 @@ struct NormGeluFusion {
 
   template <typename Tile, int kColumns, typename Arguments>
   static void set(Arguments& arguments, const Product& product) {
-    arguments = {NormFusion<Element>::template tree<Tile, kColumns>(product), {}};
+    arguments = {{product.norms != nullptr, {}}, {}};
   }
 };
 
-// x W^T + bias + norm(residual) * scale, and the sums over its rows.
+// x W^T + bias + norm(residual) * factor, and the sums over its rows.
 template <typename Element>
 struct ResidualNormFusion {
   using Source = Element;
+  static constexpr bool kTerms = true;
   template <typename Tile, int kColumns>
   using Sum =
       cutlass::epilogue::fusion::Sm90EVT<NormedResidual, cutlass::epilogue::fusion::Sm90SrcFetch<Element>,
-                                         Vector<Tile>, Vector<Tile>, RowNorms<Tile, kColumns>>;
+                                         TileTerms<Tile, kColumns>>;
   template <typename Tile, int kColumns>
   using Epilogue = cutlass::epilogue::fusion::Sm90EVT<RowSums<Tile, kColumns>, Sum<Tile, kColumns>>;
 
   template <typename Tile, int kColumns, typename Arguments>
   static void set(Arguments& arguments, const Product& product) {
-    using Weights = typename Vector<Tile>::Arguments;
-    const Weights scale{product.residual_scale, 1.0F, {}};
-    const Weights bias{static_cast<const float*>(product.bias), 0.0F, {}};
-    using Norms = typename RowNorms<Tile, kColumns>::Arguments;
-    arguments = {cute::make_tuple(typename cutlass::epilogue::fusion::Sm90SrcFetch<Element>::Arguments{},
-                                  scale, bias, Norms{product.norm}, typename NormedResidual::Arguments{}),
-                 {product.sums}};
+    arguments = {{{}, product.norms != nullptr, {}}, {product.sums}};
   }
 };
 

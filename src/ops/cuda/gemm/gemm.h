@@ -20,12 +20,18 @@ enum class Type { kHalf, kBFloat16 };
 // squares: [width / kSummedColumns][tokens].
 constexpr int kSummedColumns = 128;
 
-// LayerNorm of a matrix [tokens, kSummedColumns * parts], without weight and bias.
-struct Norm {
-  const float2* sums = nullptr;  // null: the matrix is normalised already
-  int parts = 0;
-  float width_inverse = 0.0F;
-  float epsilon = 0.0F;
+// What makes a row's values normalised: value * scale + shift. Kernels read up to kReadTogether of them, also
+// beyond the last row.
+struct RowNorm {
+  float scale;
+  float shift;
+};
+constexpr int kReadTogether = 128;
+
+// Of an output.
+struct OutTerm {
+  float factor;
+  float bias;
 };
 
 // d = activation(x W^T + bias). The values' and metadata's layout is one for every kernel here.
@@ -40,12 +46,11 @@ struct Product {
   void* d = nullptr;
   void* workspace = nullptr;
 
-  // For the kernels with norms; `bias` is fp32 there.
-  Norm norm;                              // of x, or of the residual
-  const float* weight_sums = nullptr;     // [out]: of W's rows
-  const void* residual = nullptr;         // [tokens, out]
-  const float* residual_scale = nullptr;  // [out]
-  float2* sums = nullptr;                 // of d, written
+  // For the kernels with norms, without `bias`.
+  const RowNorm* norms = nullptr;  // of x, or of the residual; null: the rows are normalised already
+  const OutTerm* terms = nullptr;  // [out]
+  const void* residual = nullptr;  // [tokens, out]
+  float2* sums = nullptr;          // of d, written
 };
 
 struct Gpu {
@@ -68,15 +73,20 @@ Kernels half_bias();
 Kernels half_gelu();
 Kernels bfloat16_bias();
 Kernels bfloat16_gelu();
-// d = norm(x) W^T + bias
+// d = norm(x) W^T + bias, factor: the sum of the weight's row. `out` is a multiple of kSummedColumns here and
+// in the following, and `in` of 128; a kernel may need 384 of them.
 Kernels half_norm();
 Kernels bfloat16_norm();
 // d = gelu(norm(x) W^T + bias)
 Kernels half_norm_gelu();
 Kernels bfloat16_norm_gelu();
-// d = x W^T + bias + norm(residual) * residual_scale, and its sums. `out` is a multiple of kSummedColumns.
+// d = x W^T + bias + norm(residual) * factor, and its sums.
 Kernels half_residual_norm();
 Kernels bfloat16_residual_norm();
+
+// Of rows of kSummedColumns * parts values, by their sums: LayerNorm without weight and bias.
+cudaError_t row_norms(const float2* sums, int parts, int tokens, float epsilon, RowNorm* norms,
+                      cudaStream_t stream);
 
 // Of a weight [out, in].
 struct CompressedBytes {

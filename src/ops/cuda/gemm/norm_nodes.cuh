@@ -4,7 +4,7 @@
 #include <cutlass/array.h>
 
 #include "ops/cuda/gemm/gelu.cuh"
-#include "ops/cuda/gemm/row_norms.cuh"
+#include "ops/cuda/gemm/tile_terms.cuh"
 
 // Nodes that compute: LayerNorm as part of the products around it, and GELU.
 namespace prune2to4::gemm {
@@ -16,13 +16,13 @@ struct NormedProduct : fusion::Sm90VisitorImpl<> {
   struct Callbacks : fusion::detail::EmptyConsumerStoreCallbacks {
     template <int kCount>
     CUTLASS_DEVICE auto visit(const cutlass::Array<float, kCount>& product, int /*epi_v*/, int /*epi_m*/,
-                              int /*epi_n*/, const cutlass::Array<float, kCount>& weight_sums,
-                              const cutlass::Array<float, kCount>& bias,
-                              const cutlass::Array<RowNorm, kCount>& norms) {
+                              int /*epi_n*/, const cutlass::Array<Terms, kCount>& terms) {
       cutlass::Array<float, kCount> result;
       CUTLASS_PRAGMA_UNROLL
-      for (int i = 0; i < kCount; ++i)
-        result[i] = fmaf(norms[i].scale, product[i], fmaf(norms[i].shift, weight_sums[i], bias[i]));
+      for (int i = 0; i < kCount; ++i) {
+        const auto& [norm, out] = terms[i];
+        result[i] = fmaf(norm.scale, product[i], fmaf(norm.shift, out.factor, out.bias));
+      }
       return result;
     }
   };
@@ -34,7 +34,7 @@ struct NormedProduct : fusion::Sm90VisitorImpl<> {
   }
 };
 
-// x W^T + bias + norm(residual) * scale.
+// x W^T + bias + norm(residual) * factor.
 struct NormedResidual : fusion::Sm90VisitorImpl<> {
   using Sm90VisitorImpl<>::Sm90VisitorImpl;
 
@@ -42,14 +42,14 @@ struct NormedResidual : fusion::Sm90VisitorImpl<> {
     template <typename Source, int kCount>
     CUTLASS_DEVICE auto visit(const cutlass::Array<float, kCount>& product, int /*epi_v*/, int /*epi_m*/,
                               int /*epi_n*/, const cutlass::Array<Source, kCount>& residual,
-                              const cutlass::Array<float, kCount>& scale,
-                              const cutlass::Array<float, kCount>& bias,
-                              const cutlass::Array<RowNorm, kCount>& norms) {
+                              const cutlass::Array<Terms, kCount>& terms) {
       const auto wide = cutlass::NumericArrayConverter<float, Source, kCount>{}(residual);
       cutlass::Array<float, kCount> result;
       CUTLASS_PRAGMA_UNROLL
-      for (int i = 0; i < kCount; ++i)
-        result[i] = fmaf(scale[i], fmaf(norms[i].scale, wide[i], norms[i].shift), product[i] + bias[i]);
+      for (int i = 0; i < kCount; ++i) {
+        const auto& [norm, out] = terms[i];
+        result[i] = fmaf(out.factor, fmaf(norm.scale, wide[i], norm.shift), product[i] + out.bias);
+      }
       return result;
     }
   };

@@ -105,8 +105,11 @@ struct RowSums : Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>> {
   CUTLASS_DEVICE auto get_consumer_store_callbacks(const fusion::detail::ConsumerStoreArgs<Args...>& args) {
     const int all = cute::get<1>(args.problem_shape_mnkl);
     const int first = cute::get<1>(args.tile_coord_mnkl) * kTokens;
-    float2* to = params.sums + int64_t{cute::get<0>(args.tile_coord_mnkl)} * all + first;
-    return Callbacks(to, shared, args.thread_idx, all - first);
+    const int part = cute::get<0>(args.tile_coord_mnkl);
+    // A cluster may have a block beyond the matrix.
+    const bool inside = part * kSummedColumns < cute::get<0>(args.problem_shape_mnkl);
+    return Callbacks(params.sums + int64_t{part} * all + first, shared, args.thread_idx,
+                     inside ? all - first : 0);
   }
 };
 

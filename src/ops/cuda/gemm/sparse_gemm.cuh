@@ -13,6 +13,7 @@
 
 #include "ops/cuda/gemm/fusion.cuh"
 #include "ops/cuda/gemm/gemm.h"
+#include "ops/cuda/gemm/tile_terms.cuh"
 
 namespace prune2to4::gemm {
 
@@ -41,12 +42,15 @@ struct SparseGemm {
       Tile, cute::Shape<cute::_64, cute::Int<Parts::kColumns>>, float, float, typename Fusion::Source,
       ColumnMajor, kAlignment, Element, ColumnMajor, kAlignment,
       typename Fusion::template Epilogue<Tile, Parts::kColumns>, typename Parts::Policy>::CollectiveOp;
-  using MainLoop = typename cutlass::gemm::collective::CollectiveBuilder<
+  static constexpr size_t kTermBytes =
+      Fusion::kTerms ? sizeof(TermBuffers<cute::size<0>(Tile{}), cute::size<1>(Tile{})>) : 0;
+  using Products = typename cutlass::gemm::collective::CollectiveBuilder<
       cutlass::arch::Sm90, cutlass::arch::OpClassSparseTensorOp, Element, RowMajor, kAlignment, Element,
       ColumnMajor, kAlignment, float, Tile, Cluster,
       cutlass::gemm::collective::StageCountAutoCarveout<static_cast<int>(
-          sizeof(typename Epilogue::SharedStorage))>,
+          sizeof(typename Epilogue::SharedStorage) + kTermBytes)>,
       cutlass::gemm::KernelTmaWarpSpecializedPingpong>::CollectiveOp;
+  using MainLoop = cute::conditional_t<Fusion::kTerms, TermsMainLoop<Products>, Products>;
   using GemmKernel = cutlass::gemm::kernel::GemmUniversal<ProblemShape, MainLoop, Epilogue>;
   using Gemm = cutlass::gemm::device::GemmUniversalAdapter<GemmKernel>;
   using Config = typename MainLoop::SparseConfig;
@@ -60,14 +64,22 @@ struct SparseGemm {
     cutlass::KernelHardwareInfo hardware;
     hardware.device_id = gpu.device;
     hardware.sm_count = gpu.multiprocessors;
-    typename Gemm::Arguments result{
-        cutlass::gemm::GemmUniversalMode::kGemm,
-        shape,
-        {static_cast<const Element*>(product.values), Config::fill_layoutA(shape),
-         static_cast<const Element*>(product.x), stride_x,
-         static_cast<const typename MainLoop::ElementE*>(product.metadata), Config::fill_layoutE(shape)},
-        {{}, nullptr, {}, static_cast<Element*>(product.d), stride_d},
-        hardware};
+    typename MainLoop::Arguments operands;
+    operands.ptr_A = static_cast<const Element*>(product.values);
+    operands.layout_a = Config::fill_layoutA(shape);
+    operands.ptr_B = static_cast<const Element*>(product.x);
+    operands.dB = stride_x;
+    operands.ptr_E = static_cast<const typename MainLoop::ElementE*>(product.metadata);
+    operands.layout_e = Config::fill_layoutE(shape);
+    if constexpr (Fusion::kTerms) {
+      operands.norms = product.norms;
+      operands.terms = product.terms;
+    }
+    typename Gemm::Arguments result{cutlass::gemm::GemmUniversalMode::kGemm,
+                                    shape,
+                                    operands,
+                                    {{}, nullptr, {}, static_cast<Element*>(product.d), stride_d},
+                                    hardware};
     Fusion::template set<Tile, Parts::kColumns>(result.epilogue.thread, product);
     if constexpr (!cute::is_void_v<typename Fusion::Source>) {
       result.epilogue.ptr_C = static_cast<const Element*>(product.residual);
