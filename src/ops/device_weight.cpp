@@ -138,15 +138,25 @@ size_t DeviceWeight::choose(const Operands& all) const {
   const Operands operands = first_tokens(all, backend_->timed_tokens(what.tokens, out_, in_));
   // While work is recorded nothing can be timed: the first 2:4 kernel, where there are any.
   if (backend_->capturing()) return sparse_ ? 1 + backend_->dense_kernels().size() : kLibTorch;
-  std::vector<Candidate> ways = timed(operands);
   KernelCache* cache = kernel_cache(backend_->environment(device_));
-  if (device_.is_cuda()) {
-    ProductShape product = what;
+  const auto timed_for = [&](ProductShape product, std::vector<Candidate> ways) {
+    if (!device_.is_cuda()) return ways;
     product.tokens = operands.x.size(0);
-    const Epilogue epilogue = operands.epilogue();
-    ways = timed_elsewhere(
-        {product, operands.bias.has_value(), {}}, std::move(ways),
-        [this, epilogue](size_t candidate) { return proven(candidate, epilogue); }, cache);
+    const auto safe = [this, epilogue = product.epilogue](size_t way) { return proven(way, epilogue); };
+    return timed_elsewhere({product, operands.bias.has_value(), {}}, std::move(ways), safe, cache);
+  };
+  std::vector<Candidate> ways = timed(operands);
+  const size_t dense = 1 + backend_->dense_kernels().size();
+  if (!sparse_ || dense == 1) return fastest(what, timed_for(what, std::move(ways)), cache);
+  // Of the dense ways the one that a dense weight of this shape takes: where it is the fastest of all, a
+  // sparse model must not be slower than its dense twin by the chance of another measurement.
+  ProductShape twin = what;
+  twin.sparse = false;
+  std::vector<Candidate> of_twin(ways.begin(), ways.begin() + static_cast<std::ptrdiff_t>(dense));
+  const size_t best = fastest(twin, timed_for(twin, std::move(of_twin)), cache);
+  ways = timed_for(what, std::move(ways));
+  for (size_t way = 0; way < dense; ++way) {
+    if (way != best) ways[way].milliseconds = [] { return std::nullopt; };
   }
   return fastest(what, ways, cache);
 }

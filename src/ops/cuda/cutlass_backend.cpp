@@ -192,7 +192,11 @@ class CutlassBackend final : public GemmBackend {
  public:
   std::string missing(at::Device device, at::ScalarType dtype, int64_t out, int64_t in) override {
     if (dtype != at::kHalf && dtype != at::kBFloat16) return "the 2:4 kernels are for float16 and bfloat16";
-    return fits_cutlass(device, out, in) ? "" : cusparselt_missing(device, dtype, out, in);
+    if (fits_cutlass(device, out, in)) return "";
+    const std::string reason = cusparselt_missing(device, dtype, out, in);
+    if (reason.empty() || !is_hopper(device)) return reason;
+    return "a weight [" + std::to_string(out) + ", " + std::to_string(in) +
+           "] is not of multiples of 8 and 32, as ours take; cuSPARSELt: " + reason;
   }
 
   std::string environment(at::Device device) override {
