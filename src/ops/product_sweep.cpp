@@ -22,17 +22,17 @@ namespace {
 
 constexpr const char* kProgram = "prune2to4_sweep";
 
-// Never destroyed: its program ends with this one.
+// Destroyed with the process, and its program then: nobody else might wait for that.
 Sweeper& sweeper() {
-  static auto* const made = [] {
+  static Sweeper made([] {
     Dl_info self{};
     std::filesystem::path folder;
     if (::dladdr(reinterpret_cast<const void*>(&timed_elsewhere), &self) != 0) {
       folder = std::filesystem::path(self.dli_fname).parent_path();
     }
-    return new Sweeper(std::filesystem::absolute(folder / kProgram));
-  }();
-  return *made;
+    return std::filesystem::absolute(folder / kProgram);
+  }());
+  return made;
 }
 
 // Of this process: not all caches can be written. Used by one thread at a time, as fastest() measures.
