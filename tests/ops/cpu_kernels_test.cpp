@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -11,6 +10,7 @@
 
 #include "ops/cpu/cpu_backend.h"
 #include "ops/cpu/kernels.h"
+#include "ops/threads.h"
 #include "prune2to4/fused_linear.h"
 #include "prune2to4/packed_weight.h"
 
@@ -56,17 +56,6 @@ at::Tensor product(const SparseGemm& gemm, size_t kernel, const Operands& operan
       at::full({operands.x.size(0), rows}, std::numeric_limits<double>::quiet_NaN(), operands.x.options());
   return gemm.run(kernel, operands, d) ? d : at::Tensor();
 }
-
-class Threads {
- public:
-  explicit Threads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
-  ~Threads() { at::set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
-};
 
 void check_random_shapes(const cpu::Kernels& kernels, at::ScalarType dtype, int count, double tolerance) {
   std::mt19937 random(17);

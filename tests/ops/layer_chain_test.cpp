@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "ops/threads.h"
+
 namespace prune2to4 {
 namespace {
 
@@ -63,17 +65,6 @@ double largest_error(const at::Tensor& found, const at::Tensor& wanted) {
   const at::Tensor error = (found.to(at::kDouble) - wanted).abs() / wanted.abs().clamp_min(1);
   return error.isnan().any().item<bool>() ? INFINITY : error.max().item<double>();
 }
-
-class Threads {
- public:
-  explicit Threads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
-  ~Threads() { at::set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
-};
 
 // So that no choice is known of before, and none that is made here is kept.
 void without_cache() { CATCH_REQUIRE(setenv("PRUNE2TO4_CACHE", "", 1) == 0); }

@@ -195,8 +195,8 @@ class CutlassBackend final : public GemmBackend {
     if (fits_cutlass(device, out, in)) return "";
     const std::string reason = cusparselt_missing(device, dtype, out, in);
     if (reason.empty() || !is_hopper(device)) return reason;
-    return "a weight [" + std::to_string(out) + ", " + std::to_string(in) +
-           "] is not of multiples of 8 and 32, as ours take; cuSPARSELt: " + reason;
+    return "ours take weights of multiples of 8 and 32, not [" + std::to_string(out) + ", " +
+           std::to_string(in) + "]; " + reason;
   }
 
   std::string environment(at::Device device) override {
