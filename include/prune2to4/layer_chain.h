@@ -41,7 +41,7 @@ class PRUNE2TO4_API LayerChain {
   LayerChain(LayerChain&&) noexcept;
   LayerChain& operator=(LayerChain&&) noexcept;
 
-  // Whether the chain is to be taken for x: there are tokens enough for all threads, and it is the faster
+  // Whether the chain is to be taken for x: there are tokens enough, one thread, and it is the faster
   // one. That is measured once for each number of tokens and threads as kernels are; `by_layer` does from its
   // argument on, as if it were the first layer's attention, what is between two of them.
   bool takes(const at::Tensor& x, const std::function<void(const at::Tensor&)>& by_layer) const;

@@ -154,6 +154,10 @@ CATCH_TEST_CASE("a chain is made of 2:4 layers only, taken for many tokens where
   CATCH_CHECK(chain->kernel(250).value().starts_with("2:4 "));
   CATCH_CHECK(chain->kernel(250).value().ends_with(", by tokens, chained"));
   const int measured = calls;
+  {
+    const Threads two(2);
+    CATCH_CHECK_FALSE(chain->takes(at::randn({250, kWidth}), slow));
+  }
   CATCH_CHECK(chain->takes(at::randn({255, kWidth}), slow));  // shares the measurement
   CATCH_CHECK(calls == measured);
 }

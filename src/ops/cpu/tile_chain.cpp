@@ -23,8 +23,8 @@ struct TileChain::Tile {
 };
 
 bool TileChain::takes(const TiledKernel& kernel, int64_t tokens) {
-  return kernel.multiply_tile != nullptr &&
-         2 * vectors_of_tile(kernel, tokens, usable_threads()) >= static_cast<int64_t>(kernel.vectors);
+  return kernel.multiply_tile != nullptr && usable_threads() == 1 &&
+         2 * vectors_of_tile(kernel, tokens, 1) >= static_cast<int64_t>(kernel.vectors);
 }
 
 TileChain::TileChain(const TiledKernel& kernel, int64_t tokens, int64_t width, Element element)
