@@ -9,7 +9,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 packages=(
   g++ cmake ninja-build git python3-venv
-  libcli11-dev nlohmann-json3-dev libvalijson-dev libkainjow-mustache-dev libspdlog-dev libfmt-dev
+  libcli11-dev nlohmann-json3-dev libvalijson-dev libkainjow-mustache-dev libspdlog-dev libfmt-dev libxbyak-dev
   libre2-dev libdeflate-dev libutf8proc-dev libssl-dev
   catch2 librapidcheck-dev bats jq strace unzip
 )

@@ -18,8 +18,6 @@
 namespace prune2to4::cpu {
 namespace {
 
-constexpr int64_t kRowsOfPart = 16;  // a product's threads share out rows by multiples of it
-
 size_t size(int64_t count) { return static_cast<size_t>(count); }
 
 class Random {
@@ -134,7 +132,7 @@ void run_tiled(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes
                 std::min(first + kernel.groups, problem.groups), tile.data());
   }
   const bool whole = problem.tokens % 2 == 0;
-  const int64_t step = whole ? problem.rows : kRowsOfPart;
+  const int64_t step = whole ? problem.rows : kernel.row_step;
   for (int64_t row = 0; row < problem.rows; row += step) {
     kernel.multiply(layout.view(), tile.data(), problem.tokens, row, std::min(row + step, problem.rows),
                     problem.output(), sums.data());
@@ -227,6 +225,10 @@ CATCH_TEST_CASE("the CPU's 2:4 kernels touch nothing beyond what they are given,
         run_tiled(kernels.tiled_float, problem, lanes_of_layout(kernels));
         run_tile(kernels.tiled_float, problem, lanes_of_layout(kernels));
         run_norm(kernels.tiled_float, random);
+        if (kernels.coded_float.lanes > 0) {
+          Problem coded = random_problem(random, kernels.coded_float, element, round);
+          run_tiled(kernels.coded_float, coded, lanes_of_layout(kernels));
+        }
         if (kernels.rows.lanes > 0) run_rows(kernels.rows, problem);
       }
       if (kernels.tiled_bfloat16.lanes == 0) continue;

@@ -34,7 +34,7 @@ struct Avx2 {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels kernels{"AVX2", Tiled<Avx2, 12, 16>::kKernel, {}, Rows<Avx2>::kKernel};
+  static const Kernels kernels{"AVX2", Tiled<Avx2, 12, 16>::kKernel, {}, {}, Rows<Avx2>::kKernel};
   return kernels;
 }
 

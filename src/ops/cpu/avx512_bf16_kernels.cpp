@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/cpu/avx512.h"
+#include "ops/cpu/coded.h"
 #include "ops/cpu/pairs.h"
 #include "ops/cpu/rows.h"
 
@@ -18,7 +19,8 @@ struct Avx512Bf16 : Avx512 {
 
 const Kernels& avx512_bf16_kernels() {
   static const Kernels kernels{"AVX-512 BF16", Tiled<Avx512, 8, 16>::kKernel,
-                               Pairs<Avx512Bf16, 4, 4, 16>::kKernel, Rows<Avx512>::kKernel};
+                               Pairs<Avx512Bf16, 4, 4, 16>::kKernel, Coded<Avx512, 16>::kKernel,
+                               Rows<Avx512>::kKernel};
   return kernels;
 }
 

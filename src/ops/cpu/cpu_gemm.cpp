@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "ops/cpu/product.h"
+#include "ops/cpu/weight_code.h"
 
 namespace prune2to4::cpu {
 namespace {
@@ -24,10 +25,14 @@ CpuGemm::CpuGemm(const at::Tensor& weight, const Kernels& kernels)
     : tiled_(weight.scalar_type() == at::kBFloat16 && kernels.tiled_bfloat16.lanes > 0
                  ? kernels.tiled_bfloat16
                  : kernels.tiled_float),
+      by_tokens_(&tiled_ == &kernels.tiled_float && kernels.coded_float.lanes > 0 && WeightCode::runs()
+                     ? kernels.coded_float
+                     : tiled_),
       by_rows_(kernels.rows),
       rows_(weight.to(at::kFloat).contiguous().const_data_ptr<float>(), weight.size(0), weight.size(1) / 4,
             by_rows_.lanes > 0 ? by_rows_.lanes : kLayoutLanes),
-      names_{std::string(kernels.name) + ", by tokens"} {
+      tiled_name_(std::string(kernels.name) + ", by tokens"),
+      names_{tiled_name_ + (by_tokens_.form == WeightForm::kCode ? ", JIT" : "")} {
   if (by_rows_.lanes > 0) names_.push_back(std::string(kernels.name) + ", by rows");
 }
 
@@ -46,14 +51,10 @@ bool CpuGemm::run(size_t kernel, const Operands& operands, at::Tensor& d) const 
     const at::Tensor inputs = x.to(at::kFloat);
     multiply_rows(by_rows_, rows_.view(), inputs.const_data_ptr<float>(), tokens, output);
   } else {
-    multiply_tiled(tiled_, tiled_weight(), x.const_data_ptr(), tokens, output);
+    const Layout& layout = &by_tokens_ == &tiled_ ? tiled_layout_ : code_layout_;
+    multiply_tiled(by_tokens_, layout.of(rows_, by_tokens_), x.const_data_ptr(), tokens, output);
   }
   return true;
-}
-
-TiledWeight CpuGemm::tiled_weight() const {
-  std::call_once(tiled_once_, [this] { tiled_layout_.emplace(rows_, tiled_); });
-  return tiled_layout_->view();
 }
 
 std::unique_ptr<SparseGemm> compress(const at::Tensor& weight, const Kernels& kernels) {

@@ -20,18 +20,33 @@ class CpuGemm final : public SparseGemm {
   const std::vector<std::string>& kernels(Epilogue) const override { return names_; }
   bool run(size_t kernel, const Operands& operands, at::Tensor& d) const override;
 
+  // For chains.
   const TiledKernel& tiled_kernel() const { return tiled_; }
-  const std::string& tiled_kernel_name() const { return names_.front(); }
-  // Made when it is first asked for.
-  TiledWeight tiled_weight() const;
+  const std::string& tiled_kernel_name() const { return tiled_name_; }
+  TiledWeight tiled_weight() const { return tiled_layout_.of(rows_, tiled_); }
 
  private:
+  // Made when it is first asked for.
+  class Layout {
+   public:
+    TiledWeight of(const RowsLayout& weight, const TiledKernel& kernel) const {
+      std::call_once(once_, [&] { layout_.emplace(weight, kernel); });
+      return layout_->view();
+    }
+
+   private:
+    mutable std::once_flag once_;
+    mutable std::optional<TiledLayout> layout_;
+  };
+
   const TiledKernel& tiled_;
+  const TiledKernel& by_tokens_;
   const RowsKernel& by_rows_;
   RowsLayout rows_;
+  std::string tiled_name_;
   std::vector<std::string> names_;
-  mutable std::once_flag tiled_once_;
-  mutable std::optional<TiledLayout> tiled_layout_;
+  Layout tiled_layout_;
+  Layout code_layout_;
 };
 
 }  // namespace prune2to4::cpu

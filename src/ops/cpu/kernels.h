@@ -27,6 +27,15 @@ struct Entry {
   uint16_t second_at;
 };
 
+// Machine code made for one block of a weight, up to kCodeRows rows by kCodeGroups groups. Adds its products
+// with `vectors` vectors of inputs, [4 * groups][16] each and `input_bytes` apart, to the rows' sums,
+// [rows][16] each and `sum_bytes` apart. Meanwhile it brings what lies at `next` to the L2 cache.
+using MultiplyBlock = void (*)(const float* inputs, float* sums, const void* next, int64_t vectors,
+                               int64_t input_bytes, int64_t sum_bytes);
+constexpr int64_t kCodeRows = 24;    // whose sums stay in registers
+constexpr int64_t kCodeGroups = 48;  // whose code and values stay in the L1 caches
+constexpr int64_t kCodeLanes = 16;
+
 // A weight [rows, 4 * groups] for a kernel of tiles; the last block of groups may be shorter.
 struct TiledWeight {
   int64_t rows = 0;
@@ -34,7 +43,8 @@ struct TiledWeight {
   const Entry* entries = nullptr;  // [blocks][rows][groups of the block]
   const uint32_t* pairs =
       nullptr;  // bf16, the first kept element low: [blocks][rows / 4][groups of the block][4]
-  const uint16_t* places = nullptr;  // of `pairs`: bytes into a block of the tile
+  const uint16_t* places = nullptr;     // of `pairs`: bytes into a block of the tile
+  const MultiplyBlock* code = nullptr;  // [blocks of rows][blocks of groups], and the first one again
 };
 
 // The same for the kernel of rows: `lanes` rows side by side, two groups at once, zeros behind the last ones.
@@ -52,22 +62,26 @@ struct Norm {
   float epsilon = 0;
 };
 
+// Which of a TiledWeight's forms a kernel reads.
+enum class WeightForm { kEntries, kPairs, kCode };
+
 // Activations of up to `vectors * lanes` tokens, features first, and the kernel that multiplies by them.
 struct TiledKernel {
   int64_t lanes = 0;         // tokens of a vector
   size_t vectors = 0;        // of a tile
   int64_t groups = 0;        // of a block, whose part of the tile stays in the L1 cache
   int64_t group_values = 0;  // vectors that a tile holds of each group and vector of tokens
-  bool paired = false;       // takes `pairs`, else `entries`
+  WeightForm form = WeightForm::kEntries;
+  int64_t row_step = 0;  // a part of the rows begins at a multiple of it
   // Groups first ... last - 1 of x [tokens, 4 * groups] of `element`; the rest of the last vector becomes
   // zero.
   void (*pack)(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first, int64_t last,
                float* tile) = nullptr;
-  // Rows first ... last - 1 (multiples of 4, or the end), for the first tokens of a tile; `output`'s
+  // Rows first ... last - 1, for the first tokens of a tile; `output`'s
   // tensors begin at the tile's first token. `sums` has room for kTiledRows rows of a tile.
   void (*multiply)(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
                    const Output& output, float* sums) = nullptr;
-  // What goes from tile to tile; a paired kernel, whose tiles hold each input several times, has none of it.
+  // What goes from tile to tile; only a kernel of entries has it.
   // activation(sum + bias) of all rows into the tile `out`.
   void (*multiply_tile)(const TiledWeight& weight, const float* tile, int64_t tokens, const float* bias,
                         bool gelu, float* out) = nullptr;
@@ -94,6 +108,7 @@ struct Kernels {
   const char* name;
   TiledKernel tiled_float;     // of fp32, and of bf16 that is computed in fp32
   TiledKernel tiled_bfloat16;  // empty: there is none
+  TiledKernel coded_float;     // as tiled_float, where memory can be made executable; empty: there is none
   RowsKernel rows;             // empty: there is none
 };
 

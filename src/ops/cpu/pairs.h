@@ -109,7 +109,8 @@ struct Pairs {
   }
 
   static constexpr TiledKernel kKernel{
-      V::kLanes, kVectors, kBlock, kPairs, true, &pack, &multiply<Pairs, V, kVectors>, {}, {}, {}};
+      V::kLanes, kVectors, kBlock, kPairs, WeightForm::kPairs, 16, &pack, &multiply<Pairs, V, kVectors>,
+      {},        {},       {}};
 };
 
 }  // namespace

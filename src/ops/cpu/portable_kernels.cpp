@@ -24,7 +24,7 @@ struct Portable {
 }  // namespace
 
 const Kernels& portable_kernels() {
-  static const Kernels kernels{"portable", Tiled<Portable, 8, 32>::kKernel, {}, {}};
+  static const Kernels kernels{"portable", Tiled<Portable, 8, 32>::kKernel, {}, {}, {}};
   return kernels;
 }
 

@@ -9,8 +9,6 @@
 namespace prune2to4::cpu {
 namespace {
 
-constexpr int64_t kLeastRows = 16;
-
 thread_local Scratch tile_memory;
 thread_local Scratch sums_memory;
 thread_local Scratch grid_memory;  // of the thread that shares out the work
@@ -105,7 +103,7 @@ class TiledProduct {
     int64_t least = tiles_ * weight_.rows;
     for (int64_t parts = 1; parts <= threads_; ++parts) {
       const int64_t rows =
-          std::max(rounded_quotient(weight_.rows, parts * kLeastRows) * kLeastRows, kLeastRows);
+          std::max<int64_t>(rounded_quotient(weight_.rows, parts * kernel_.row_step), 1) * kernel_.row_step;
       const int64_t longest =
           rounded_quotient(tiles_ * rounded_quotient(weight_.rows, rows), threads_) * rows;
       if (longest >= least) continue;

@@ -164,7 +164,7 @@ struct Tiled {
   }
 
   static constexpr TiledKernel kKernel{
-      V::kLanes,      kVectors,  kBlock, 4, false, &pack, &multiply<Tiled, V, kVectors>,
+      V::kLanes,      kVectors,  kBlock, 4, WeightForm::kEntries, 16, &pack, &multiply<Tiled, V, kVectors>,
       &multiply_tile, &add_norm, &unpack};
 };
 

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "ops/cpu/weight_code.h"
+
 namespace prune2to4::cpu {
 namespace {
 
@@ -74,11 +76,22 @@ Kept RowsLayout::kept(int64_t row, int64_t group) const {
 
 TiledLayout::TiledLayout(const RowsLayout& weight, const TiledKernel& kernel)
     : rows_(weight.rows()), groups_(weight.groups()) {
-  if (kernel.paired) {
-    add_pairs(weight, kernel);
-  } else {
-    add_entries(weight, kernel);
+  switch (kernel.form) {
+    case WeightForm::kEntries:
+      add_entries(weight, kernel);
+      break;
+    case WeightForm::kPairs:
+      add_pairs(weight, kernel);
+      break;
+    case WeightForm::kCode:
+      code_ = std::make_unique<WeightCode>(weight);
+      break;
   }
+}
+TiledLayout::~TiledLayout() = default;
+
+TiledWeight TiledLayout::view() const {
+  return {rows_, groups_, entries_.data(), pairs_.data(), places_.data(), code_ ? code_->blocks() : nullptr};
 }
 
 void TiledLayout::add_entries(const RowsLayout& weight, const TiledKernel& kernel) {

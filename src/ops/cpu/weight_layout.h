@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "ops/cpu/kernels.h"
@@ -37,11 +38,14 @@ class RowsLayout {
   std::vector<uint8_t> positions_;
 };
 
+class WeightCode;
+
 // As a TiledKernel reads it.
 class TiledLayout {
  public:
   TiledLayout(const RowsLayout& weight, const TiledKernel& kernel);
-  TiledWeight view() const { return {rows_, groups_, entries_.data(), pairs_.data(), places_.data()}; }
+  ~TiledLayout();
+  TiledWeight view() const;
 
  private:
   void add_entries(const RowsLayout& weight, const TiledKernel& kernel);
@@ -52,6 +56,7 @@ class TiledLayout {
   std::vector<Entry> entries_;
   std::vector<uint32_t> pairs_;
   std::vector<uint16_t> places_;
+  std::unique_ptr<WeightCode> code_;
 };
 
 }  // namespace prune2to4::cpu
