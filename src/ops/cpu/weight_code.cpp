@@ -67,7 +67,7 @@ class WeightCode::Generator : public Xbyak::CodeGenerator {
            static_cast<size_t>(row_blocks * weight.groups()) * kBytesOfGroup;
   }
 
-  // All that there are, by Xbyak, to be copied: it takes 20 times as long to encode one.
+  // All that there are, by Xbyak, to be copied: it takes 70 to 90 ns to encode one.
   void encode_products() {
     for (size_t sum = 0; sum < products_.size(); ++sum) {
       for (size_t input = 0; input < kInputs; ++input) {
@@ -129,9 +129,10 @@ class WeightCode::Generator : public Xbyak::CodeGenerator {
   void add_product(size_t sum, int input, float value) {
     const size_t place = values_.size() % kWindow;
     if (place == 0 && !values_.empty()) add(rax, kWindowBytes);
-    std::array<uint8_t, kProductBytes> product = products_[sum][static_cast<size_t>(input)];
-    product.back() = static_cast<uint8_t>(place - kWindow / 2);
-    append(product.data(), product.size());
+    auto* const to = const_cast<uint8_t*>(getCurr());
+    std::memcpy(to, products_[sum][static_cast<size_t>(input)].data(), kProductBytes);
+    to[kProductBytes - 1] = static_cast<uint8_t>(place - kWindow / 2);
+    setSize(getSize() + kProductBytes);
     values_.push_back(value);
   }
 
