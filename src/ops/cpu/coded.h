@@ -17,6 +17,7 @@ struct Coded {
   static_assert(kLanes == kCodeLanes && kTiledRows % kCodeRows == 0);
   // Of a tile that stays in the L2 cache while all rows go by. Of a larger one each block does.
   static constexpr int64_t kCachedGroups = 256;
+  static constexpr int64_t kCachedRows = 384;  // whose sums are beside it
 
   // Floats into a tile.
   static constexpr int64_t block_at(int64_t group) {
@@ -32,13 +33,12 @@ struct Coded {
   static void pack(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first,
                    int64_t last, float* tile) {
     const auto* inputs = static_cast<const char*>(x);
-    for (int64_t block = first; block < last; block += kCodeGroups) {
-      const int64_t width = 4 * size_of_block(block, groups);
-      float* to = tile + block_at(block) - 4 * block * kLanes;  // where group 0 would be
-      for (int64_t token = 0; token < tokens; token += kLanes, to += width * kLanes) {
-        Tiled<V, 1, kCodeGroups>::pack(inputs + token * 4 * groups * size_of(element), element,
-                                       tokens - token < kLanes ? tokens - token : kLanes, groups, block,
-                                       block + width / 4, to);
+    for (int64_t token = 0; token < tokens; token += kLanes) {
+      const void* some = inputs + token * 4 * groups * size_of(element);
+      for (int64_t block = first; block < last; block += kCodeGroups) {
+        const int64_t size = size_of_block(block, groups);
+        read_columns<V>(some, element, tokens - token < kLanes ? tokens - token : kLanes, 4 * groups,
+                        4 * block, 4 * (block + size), kLanes, tile + block_at(block) + token * 4 * size);
       }
     }
   }
@@ -51,7 +51,16 @@ struct Coded {
     return rest;
   }
 
-  // All products of rows first ... last - 1, by [block of rows][vector of tokens][row] in `sums`.
+  // The sums of rows first ... last - 1, [blocks of rows][vectors of tokens][rows of the block][lanes].
+  static void begin(const float* bias, int64_t vectors, int64_t first, int64_t last, float* sums) {
+    for (int64_t row = first; row < last; row += kCodeRows) {
+      const int64_t rows = size_of_rows(row, last);
+      for (int64_t i = 0; i < vectors; ++i, sums += rows * kLanes) {
+        begin_sums<V, 1>(bias == nullptr ? nullptr : bias + row, rows, kLanes, sums);
+      }
+    }
+  }
+
   static void add_products(const TiledWeight& weight, const float* tile, int64_t vectors, int64_t first,
                            int64_t last, float* sums) {
     const int64_t blocks = (weight.groups + kCodeGroups - 1) / kCodeGroups;
@@ -67,29 +76,37 @@ struct Coded {
     }
   }
 
+  // A token's rows lie side by side: many at once, lest its cache lines come and go for each block of them.
+  static void write(float* sums, int64_t tokens, int64_t first, int64_t last, int64_t width,
+                    const Output& output) {
+    const int64_t vectors = (tokens + kLanes - 1) / kLanes;
+    for (int64_t i = 0; i < vectors; ++i) {
+      const int64_t left = tokens - i * kLanes;
+      const Output rest = from(output, i * kLanes, width);
+      for (int64_t row = first; row < last; row += kCodeRows) {
+        const int64_t rows = size_of_rows(row, last);
+        float* of_rows = sums + ((row - first) * vectors + i * rows) * kLanes;
+        if (output.gelu) gelu_sums<V, 1>(rows, kLanes, of_rows);
+        write_sums<V>(of_rows, kLanes, left < kLanes ? left : kLanes, rows, row, width, rest);
+      }
+    }
+  }
+
   static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
                        int64_t last, const Output& output, float* sums) {
     const int64_t vectors = (tokens + kLanes - 1) / kLanes;
-    const int64_t most = weight.groups <= kCachedGroups ? kCodeRows : kTiledRows;
-    for (int64_t begin = first; begin < last; begin += most) {
-      const int64_t end = last - begin < most ? last : begin + most;
-      const auto for_each_vector = [&](auto work) {
-        float* of_vector = sums;
-        for (int64_t row = begin; row < end; row += kCodeRows) {
-          const int64_t rows = size_of_rows(row, end);
-          for (int64_t i = 0; i < vectors; ++i, of_vector += rows * kLanes)
-            work(row, rows, i * kLanes, of_vector);
-        }
-      };
-      for_each_vector([&](int64_t row, int64_t rows, int64_t, float* to) {
-        begin_sums<V, 1>(output.bias == nullptr ? nullptr : output.bias + row, rows, kLanes, to);
-      });
-      add_products(weight, tile, vectors, begin, end, sums);
-      for_each_vector([&](int64_t row, int64_t rows, int64_t token, float* of_rows) {
-        if (output.gelu) gelu_sums<V, 1>(rows, kLanes, of_rows);
-        write_sums<V>(of_rows, kLanes, tokens - token < kLanes ? tokens - token : kLanes, rows, row,
-                      weight.rows, from(output, token, weight.rows));
-      });
+    const bool cached = weight.groups <= kCachedGroups;
+    const int64_t most = cached ? kCachedRows : kTiledRows;
+    const int64_t at_once = cached ? kCodeRows : most;
+    for (int64_t row = first; row < last; row += most) {
+      const int64_t end = last - row < most ? last : row + most;
+      for (int64_t some = row; some < end; some += at_once) {
+        const int64_t some_end = end - some < at_once ? end : some + at_once;
+        float* of_rows = sums + (some - row) * vectors * kLanes;
+        begin(output.bias, vectors, some, some_end, of_rows);
+        add_products(weight, tile, vectors, some, some_end, of_rows);
+      }
+      write(sums, tokens, row, end, weight.rows, output);
     }
   }
 

@@ -5,26 +5,24 @@
 #include <cstdint>
 
 #include "ops/cpu/norm.h"
+#include "ops/cpu/squares.h"
 #include "ops/cpu/vectors.h"
 
 namespace prune2to4::cpu {
 namespace {
 
-// Sums of rows, [rows][stride], go to out[token, row].
+// A vector of tokens of as many rows as half a vector holds, [rows][stride], goes to output from `at` on.
 template <typename V>
-inline void write_sums(const float* sums, int64_t stride, int64_t tokens, int64_t rows, int64_t first,
-                       int64_t width, const Output& output) {
-  for (int64_t token = 0; token < tokens; token += V::kLanes) {
-    const int64_t some = tokens - token < V::kLanes ? tokens - token : V::kLanes;
-    for (int64_t row = 0; row < rows; row += V::kLanes) {
-      const int64_t count = rows - row < V::kLanes ? rows - row : V::kLanes;
-      typename V::Floats lines[V::kLanes] = {};
-      for (int64_t i = 0; i < count; ++i) lines[i] = V::load(sums + (row + i) * stride + token);
-      transpose<V>(lines);
-      for (int64_t i = 0; i < some; ++i) {
-        write_some<V>(output, (token + i) * width + first + row, count, lines[i]);
-      }
-    }
+inline void write_square(const float* sums, int64_t stride, int64_t at, int64_t width, const Output& output) {
+  using Part = Half<V>;
+  typename V::Floats lines[Part::kLanes];
+#pragma GCC unroll 16
+  for (int i = 0; i < Part::kLanes; ++i) lines[i] = V::load(sums + i * stride);
+  transpose<V>(lines);
+#pragma GCC unroll 16
+  for (int i = 0; i < Part::kLanes; ++i) {
+    write_some<Part>(output, at + i * width, Part::kLanes, Part::low(lines[i]));
+    write_some<Part>(output, at + (Part::kLanes + i) * width, Part::kLanes, Part::high(lines[i]));
   }
 }
 
@@ -80,19 +78,7 @@ struct Tiled {
 
   static void pack(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first,
                    int64_t last, float* tile) {
-    const int64_t width = 4 * groups;
-    for (int64_t token = 0; token < tokens; token += V::kLanes) {
-      const int64_t some = tokens - token < V::kLanes ? tokens - token : V::kLanes;
-      for (int64_t column = 4 * first; column < 4 * last; column += V::kLanes) {
-        const int64_t count = 4 * last - column < V::kLanes ? 4 * last - column : V::kLanes;
-        F lines[V::kLanes] = {};
-        for (int64_t i = 0; i < some; ++i) {
-          lines[i] = read_some<V>(x, element, (token + i) * width + column, count);
-        }
-        transpose<V>(lines);
-        for (int64_t i = 0; i < count; ++i) V::store(tile + (column + i) * kStride + token, lines[i]);
-      }
-    }
+    read_columns<V>(x, element, tokens, 4 * groups, 4 * first, 4 * last, kStride, tile + 4 * first * kStride);
   }
 
   // Adds a block's part to the sums of one row.

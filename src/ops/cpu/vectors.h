@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <utility>
 
 #include "ops/cpu/kernels.h"
 
@@ -80,30 +79,6 @@ inline void write_some(const Output& output, int64_t at, int64_t count, typename
   } else {
     std::memcpy(to, &value, bytes);
   }
-}
-
-// One step of a transposition: in two rows that differ in kBit, what differs in kBit of its column too
-// changes places.
-template <typename V, int kBit, int... kColumn>
-inline void exchange(typename V::Floats& low, typename V::Floats& high,
-                     std::integer_sequence<int, kColumn...>) {
-  using Places = typename VectorOf<int32_t, V::kLanes>::Type;
-  constexpr int kOther = V::kLanes - kBit;
-  typename V::Floats a = low;
-  low = __builtin_shuffle(a, high, Places{((kColumn & kBit) != 0 ? kColumn + kOther : kColumn)...});
-  high =
-      __builtin_shuffle(a, high, Places{((kColumn & kBit) != 0 ? kColumn + V::kLanes : kColumn + kBit)...});
-}
-
-// A square of vectors.
-template <typename V, int kBit = V::kLanes / 2>
-inline void transpose(typename V::Floats (&lines)[V::kLanes]) {
-#pragma GCC unroll 16
-  for (int line = 0; line < V::kLanes; ++line) {
-    if ((line & kBit) != 0) continue;
-    exchange<V, kBit>(lines[line], lines[line + kBit], std::make_integer_sequence<int, V::kLanes>());
-  }
-  if constexpr (kBit > 1) transpose<V, kBit / 2>(lines);
 }
 
 // The polynomial in s of these coefficients, the highest power's first.
