@@ -95,22 +95,43 @@ CATCH_TEST_CASE("a 2:4 product has the same bits by any number of threads, and i
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
       const Case made = random_case(201, 203, 388, dtype, 3);
       const auto gemm = cpu::compress(made.weight, *kernels);
-      at::Tensor wanted;
-      for (const int threads : {1, 2, 3, 7}) {
-        const Threads some(threads);
-        const at::Tensor found = product(*gemm, 0, made.operands, 203);
-        if (!wanted.defined()) wanted = found;
-        CATCH_INFO(gemm->kernels({})[0] << ", " << threads << " threads");
-        CATCH_REQUIRE(at::equal(found, wanted));
-        for (size_t kernel = 0; kernel < gemm->kernels({}).size(); ++kernel) {
+      at::Tensor wanted;  // by rows, as by the kernel before it
+      for (size_t kernel = 0; kernel < gemm->kernels({}).size(); ++kernel) {
+        CATCH_INFO(gemm->kernels({})[kernel]);
+        for (const int threads : {1, 2, 3, 7}) {
+          const Threads some(threads);
+          const at::Tensor found = product(*gemm, kernel, made.operands, 203);
+          if (threads == 1 && found.defined()) wanted = found;
+          CATCH_INFO(threads << " threads");
+          CATCH_REQUIRE((!found.defined() || at::equal(found, wanted)));
           Operands few = made.operands;
           few.x = made.operands.x.narrow(0, 5, 7);
-          const bool alike = dtype == at::kFloat || kernel == 0;  // pairs of bf16 are summed in another order
-          if (alike) CATCH_REQUIRE(at::equal(product(*gemm, kernel, few, 203), wanted.narrow(0, 5, 7)));
+          CATCH_REQUIRE(at::equal(product(*gemm, kernel, few, 203), wanted.narrow(0, 5, 7)));
         }
       }
     }
   }
+}
+
+CATCH_TEST_CASE("where fp32 has code of the weight's own, so has bf16") {
+  const auto offers_code = [](const cpu::Kernels& kernels, at::ScalarType dtype) {
+    const auto names = cpu::compress(sparse_weight(24, 32, dtype), kernels)->kernels({});
+    return std::any_of(names.begin(), names.end(), [](const auto& name) { return name.ends_with(", JIT"); });
+  };
+  for (const cpu::Kernels* kernels : cpu::available_kernels()) {
+    CATCH_CHECK(offers_code(*kernels, at::kBFloat16) == offers_code(*kernels, at::kFloat));
+  }
+}
+
+CATCH_TEST_CASE("what was fastest while oneDNN was held to fewer instructions is not taken for always") {
+  GemmBackend* const backend = cpu_backend(at::kFloat, 768, 768);
+  CATCH_REQUIRE(backend != nullptr);
+  const std::string free = backend->environment(at::kCPU);
+  CATCH_REQUIRE(setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1) == 0);
+  const std::string held = backend->environment(at::kCPU);
+  CATCH_REQUIRE(unsetenv("ONEDNN_MAX_CPU_ISA") == 0);
+  CATCH_CHECK(held != free);
+  CATCH_CHECK(backend->environment(at::kCPU) == free);
 }
 
 CATCH_TEST_CASE("GELU on the CPU is the exact one") {

@@ -225,9 +225,9 @@ CATCH_TEST_CASE("the CPU's 2:4 kernels touch nothing beyond what they are given,
         run_tiled(kernels.tiled_float, problem, lanes_of_layout(kernels));
         run_tile(kernels.tiled_float, problem, lanes_of_layout(kernels));
         run_norm(kernels.tiled_float, random);
-        if (kernels.coded_float.lanes > 0) {
-          Problem coded = random_problem(random, kernels.coded_float, element, round);
-          run_tiled(kernels.coded_float, coded, lanes_of_layout(kernels));
+        if (kernels.coded.lanes > 0) {
+          Problem coded = random_problem(random, kernels.coded, element, round);
+          run_tiled(kernels.coded, coded, lanes_of_layout(kernels));
         }
         if (kernels.rows.lanes > 0) run_rows(kernels.rows, problem);
       }

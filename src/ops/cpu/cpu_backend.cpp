@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -45,6 +46,16 @@ std::string cpu_model() {
   return model;
 }
 
+// Which instructions LibTorch's products have been held to.
+std::string limits() {
+  std::string all;
+  for (const char* name : {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr) all += std::string(name) + "=" + value + ", ";
+  }
+  return all;
+}
+
 class CpuBackend final : public GemmBackend {
  public:
   std::string missing(at::Device, at::ScalarType, int64_t, int64_t) override { return {}; }
@@ -58,7 +69,7 @@ class CpuBackend final : public GemmBackend {
 
   std::string environment(at::Device) override {
     static const std::string model = cpu_model();
-    return model + kernels_.name + ", " + std::to_string(threads()) +
+    return model + limits() + kernels_.name + ", " + std::to_string(threads()) +
            " threads, LibTorch " TORCH_VERSION ", prune2to4 " PRUNE2TO4_VERSION;
   }
 

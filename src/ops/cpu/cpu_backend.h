@@ -26,7 +26,7 @@ PRUNE2TO4_API std::unique_ptr<SparseGemm> compress(const at::Tensor& weight, con
 
 // 2:4 products on the CPU by LibTorch's threads, in fp32 and bf16 with sums in fp32. nullptr for other types,
 // and for weights too small to gain: those are computed dense, and never timed.
-GemmBackend* cpu_backend(at::ScalarType dtype, int64_t out, int64_t in);
+PRUNE2TO4_API GemmBackend* cpu_backend(at::ScalarType dtype, int64_t out, int64_t in);
 
 // Fewer tokens than on a GPU are told apart; beyond the last bucket, time is proportional to them.
 constexpr TokenBuckets kCpuBuckets{.first = 1, .halved_from = 64, .last = 2048};

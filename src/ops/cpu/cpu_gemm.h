@@ -39,12 +39,16 @@ class CpuGemm final : public SparseGemm {
     mutable std::optional<TiledLayout> layout_;
   };
 
+  enum class Way { kTiled, kCoded, kRows };
+  void offer(Way way, std::string name);
+
   const TiledKernel& tiled_;
-  const TiledKernel& by_tokens_;
+  const TiledKernel& coded_;
   const RowsKernel& by_rows_;
   RowsLayout rows_;
   std::string tiled_name_;
-  std::vector<std::string> names_;
+  std::vector<Way> ways_;
+  std::vector<std::string> names_;  // of `ways_`
   Layout tiled_layout_;
   Layout code_layout_;
 };

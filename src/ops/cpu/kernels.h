@@ -108,7 +108,7 @@ struct Kernels {
   const char* name;
   TiledKernel tiled_float;     // of fp32, and of bf16 that is computed in fp32
   TiledKernel tiled_bfloat16;  // empty: there is none
-  TiledKernel coded_float;     // as tiled_float, where memory can be made executable; empty: there is none
+  TiledKernel coded;           // as tiled_float, where memory can be made executable; empty: there is none
   RowsKernel rows;             // empty: there is none
 };
 
