@@ -69,6 +69,7 @@ enum class WeightForm { kEntries, kPairs, kCode };
 struct TiledKernel {
   int64_t lanes = 0;         // tokens of a vector
   size_t vectors = 0;        // of a tile
+  size_t enough = 0;         // vectors of a tile that is nearly as fast as a full one
   int64_t groups = 0;        // of a block, whose part of the tile stays in the L1 cache
   int64_t group_values = 0;  // vectors that a tile holds of each group and vector of tokens
   WeightForm form = WeightForm::kEntries;

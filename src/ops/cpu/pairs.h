@@ -109,8 +109,8 @@ struct Pairs {
   }
 
   static constexpr TiledKernel kKernel{
-      V::kLanes, kVectors, kBlock, kPairs, WeightForm::kPairs, 16, &pack, &multiply<Pairs, V, kVectors>,
-      {},        {},       {}};
+      V::kLanes, kVectors, (3 * kVectors + 3) / 4,        kBlock, kPairs, WeightForm::kPairs,
+      16,        &pack,    &multiply<Pairs, V, kVectors>, {},     {},     {}};
 };
 
 }  // namespace

@@ -24,13 +24,13 @@ class TiledProduct {
         output_(output),
         threads_(threads_for(tokens * weight.rows * weight.groups * 2)) {}
 
-  // Where tiles that are nearly full occupy all threads, each thread has tiles of its own; else the rows are
+  // Where tiles with enough tokens occupy all threads, each thread has tiles of its own; else the rows are
   // shared out too.
   void run() {
     const auto most = static_cast<int64_t>(kernel_.vectors);
     const int64_t vectors = rounded_quotient(tokens_, kernel_.lanes);
     const int64_t even = vectors_of_tile(kernel_, tokens_, threads_);
-    if (4 * even >= 3 * most || threads_ == 1) {
+    if (even >= static_cast<int64_t>(kernel_.enough) || threads_ == 1) {
       set_tiles(even);
       return run_tiles();
     }

@@ -150,8 +150,8 @@ struct Tiled {
   }
 
   static constexpr TiledKernel kKernel{
-      V::kLanes,      kVectors,  kBlock, 4, WeightForm::kEntries, 16, &pack, &multiply<Tiled, V, kVectors>,
-      &multiply_tile, &add_norm, &unpack};
+      V::kLanes, kVectors, (3 * kVectors + 3) / 4,        kBlock,         4,         WeightForm::kEntries,
+      16,        &pack,    &multiply<Tiled, V, kVectors>, &multiply_tile, &add_norm, &unpack};
 };
 
 }  // namespace
