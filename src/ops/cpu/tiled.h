@@ -11,21 +11,6 @@
 namespace prune2to4::cpu {
 namespace {
 
-// A vector of tokens of as many rows as half a vector holds, [rows][stride], goes to output from `at` on.
-template <typename V>
-inline void write_square(const float* sums, int64_t stride, int64_t at, int64_t width, const Output& output) {
-  using Part = Half<V>;
-  typename V::Floats lines[Part::kLanes];
-#pragma GCC unroll 16
-  for (int i = 0; i < Part::kLanes; ++i) lines[i] = V::load(sums + i * stride);
-  transpose<V>(lines);
-#pragma GCC unroll 16
-  for (int i = 0; i < Part::kLanes; ++i) {
-    write_some<Part>(output, at + i * width, Part::kLanes, Part::low(lines[i]));
-    write_some<Part>(output, at + (Part::kLanes + i) * width, Part::kLanes, Part::high(lines[i]));
-  }
-}
-
 template <typename V, size_t kUsed>
 inline void begin_sums(const float* bias, int64_t rows, int64_t stride, float* sums) {
   for (int64_t row = 0; row < rows; ++row, sums += stride) {
