@@ -21,9 +21,9 @@ struct PackedSequences {
 };
 
 // softmax(q k^T / sqrt(D)) v within each sequence, with dropout on the probabilities. `qkv` is [T, 3, H, D];
-// the result [T, H * D]. In fp16 and bf16 on a GPU by sequence_attention() where that can and there is no
-// dropout, else by LibTorch's flash attention over sequences of different lengths (Dao, 2023). On the CPU in
-// inference mode each sequence by itself. Elsewhere padded.
+// the result [T, H * D]. Without dropout by sequence_attention() where that can, in fp16 and bf16 on a GPU
+// and in fp32 on the CPU in inference mode; else by LibTorch: there by flash attention over sequences of
+// different lengths (Dao, 2023), here each sequence by itself, elsewhere padded.
 at::Tensor packed_attention(const at::Tensor& qkv, const PackedSequences& sequences, double dropout);
 
 }  // namespace prune2to4

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "ops/attention_entry.h"
+#include "ops/cpu/attend.h"
+#include "ops/cpu/cpu_backend.h"
 #include "ops/cuda_library.h"
 
 namespace prune2to4 {
@@ -19,7 +21,12 @@ AttentionEntry load() {
 }  // namespace
 
 std::optional<at::Tensor> sequence_attention(const at::Tensor& qkv, const at::Tensor& boundaries) {
-  if (!qkv.is_cuda() || (at::GradMode::is_enabled() && qkv.requires_grad())) return std::nullopt;
+  if (at::GradMode::is_enabled() && qkv.requires_grad()) return std::nullopt;
+  if (qkv.is_cpu()) {
+    static const cpu::Kernels& kernels = *cpu::available_kernels().front();
+    return cpu::attend_sequences(kernels, qkv, boundaries);
+  }
+  if (!qkv.is_cuda()) return std::nullopt;
   static const AttentionEntry entry = load();
   at::Tensor result;
   if (entry == nullptr || !entry(qkv, boundaries, result)) return std::nullopt;

@@ -5,8 +5,8 @@
 
 namespace prune2to4 {
 
-// packed_attention() on the CPU, without gradients and dropout: each sequence by itself, so that nothing is
-// padded.
+// packed_attention() on the CPU by LibTorch, without gradients and dropout: each sequence by itself, so that
+// nothing is padded.
 at::Tensor cpu_attention(const at::Tensor& qkv, const PackedSequences& sequences);
 
 }  // namespace prune2to4

@@ -62,16 +62,13 @@ at::Tensor flash_attention(const at::Tensor& qkv, const PackedSequences& sequenc
 
 at::Tensor packed_attention(const at::Tensor& qkv, const PackedSequences& sequences, double dropout) {
   const bool placed = sequences.places.defined();
-  if (qkv.is_cpu() && !placed && dropout == 0 && c10::InferenceMode::is_enabled()) {
-    return cpu_attention(qkv, sequences);
-  }
-  if (!takes_flash(qkv)) {
-    return padded_attention(qkv, placed ? sequences : with_places(sequences, qkv.size(0)), dropout);
-  }
-  if (dropout == 0) {
+  const bool by_sequence = qkv.is_cpu() && !placed && c10::InferenceMode::is_enabled();
+  if (dropout == 0 && (by_sequence || takes_flash(qkv))) {
     if (const auto result = sequence_attention(qkv, sequences.boundaries)) return *result;
+    if (by_sequence) return cpu_attention(qkv, sequences);
   }
-  return flash_attention(qkv, sequences, dropout).reshape({qkv.size(0), -1});
+  if (takes_flash(qkv)) return flash_attention(qkv, sequences, dropout).reshape({qkv.size(0), -1});
+  return padded_attention(qkv, placed ? sequences : with_places(sequences, qkv.size(0)), dropout);
 }
 
 }  // namespace prune2to4

@@ -12,40 +12,14 @@
 #include <random>
 
 #include "cuda/gpu.h"
+#include "ops/packed_lengths.h"
 #include "ops/sparse_gemm.h"
 
 namespace prune2to4 {
 namespace {
 
-using Lengths = std::vector<int64_t>;
-
-at::Tensor boundaries_of(const Lengths& lengths) {
-  std::vector<int32_t> boundaries{0};
-  for (const int64_t each : lengths) boundaries.push_back(boundaries.back() + static_cast<int32_t>(each));
-  return at::tensor(boundaries, at::kInt).to(kGpu);
-}
-
-int64_t tokens_of(const Lengths& lengths) {
-  return std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
-}
-
 at::Tensor random_qkv(int64_t tokens, int64_t heads, int64_t width, at::ScalarType dtype) {
   return (1.5 * at::randn({tokens, 3, heads, width}, at::TensorOptions(kGpu))).to(dtype);
-}
-
-at::Tensor expected(const at::Tensor& qkv, const Lengths& lengths) {
-  std::vector<at::Tensor> parts;
-  int64_t first = 0;
-  for (const int64_t length : lengths) {
-    const at::Tensor heads = qkv.narrow(0, first, length).to(at::kDouble).permute({1, 2, 0, 3});
-    const at::Tensor scores =
-        at::matmul(heads[0], heads[1].transpose(1, 2)) / std::sqrt(static_cast<double>(qkv.size(3)));
-    parts.push_back(at::matmul(scores.softmax(-1), heads[2])
-                        .transpose(0, 1)
-                        .reshape({length, qkv.size(2) * qkv.size(3)}));
-    first += length;
-  }
-  return at::cat(parts);
 }
 
 // Of error_of: rounding of the probabilities and of the result.
@@ -53,34 +27,22 @@ double tolerance(at::ScalarType dtype) { return dtype == at::kHalf ? 4e-3 : 3e-2
 
 bool has_kernel() {
   if (!has_gpu()) return false;
-  const bool there = sequence_attention(random_qkv(1, 1, 64, at::kHalf), boundaries_of({1})).has_value();
+  const bool there =
+      sequence_attention(random_qkv(1, 1, 64, at::kHalf), boundaries_of({1}, kGpu)).has_value();
   if (!there) CATCH_WARN("no attention kernel for this GPU in this build: not tested");
   return there;
-}
-
-// With each second sequence NaN, the others are to stay as they are.
-void check_neighbours(const at::Tensor& qkv, const Lengths& lengths, const at::Tensor& found) {
-  const at::Tensor spoilt = qkv.clone();
-  int64_t first = 0;
-  for (size_t i = 0; i < lengths.size(); first += lengths[i++]) {
-    if (i % 2 == 0) spoilt.narrow(0, first, lengths[i]).fill_(std::numeric_limits<double>::quiet_NaN());
-  }
-  const at::Tensor again = *sequence_attention(spoilt, boundaries_of(lengths));
-  first = 0;
-  for (size_t i = 0; i < lengths.size(); first += lengths[i++]) {
-    if (i % 2 == 1)
-      CATCH_CHECK(at::equal(again.narrow(0, first, lengths[i]), found.narrow(0, first, lengths[i])));
-  }
 }
 
 void check(const Lengths& lengths, int64_t heads, int64_t width, at::ScalarType dtype) {
   CATCH_INFO(heads << " heads of " << width << ", " << dtype << ", " << lengths.size() << " sequences of "
                    << tokens_of(lengths) << " tokens");
   const at::Tensor qkv = random_qkv(tokens_of(lengths), heads, width, dtype);
-  const auto found = sequence_attention(qkv, boundaries_of(lengths));
+  const auto found = sequence_attention(qkv, boundaries_of(lengths, kGpu));
   CATCH_REQUIRE(found.has_value());
-  CATCH_CHECK(error_of(*found, expected(qkv, lengths), tolerance(dtype)) < 1);
-  check_neighbours(qkv, lengths, *found);
+  CATCH_CHECK(error_of(*found, expected_attention(qkv, lengths), tolerance(dtype)) < 1);
+  CATCH_CHECK(attends_within(qkv, lengths, *found, [&](const at::Tensor& from) {
+    return *sequence_attention(from, boundaries_of(lengths, kGpu));
+  }));
 }
 
 }  // namespace
@@ -109,24 +71,21 @@ CATCH_TEST_CASE("a captured attention takes other boundaries when it is replayed
   const Lengths before{200, 0, 300, 12};
   const Lengths after{1, 311, 64, 136};
   const at::Tensor qkv = random_qkv(512, 12, 64, at::kHalf);
-  const at::Tensor boundaries = boundaries_of(before);
+  const at::Tensor boundaries = boundaries_of(before, kGpu);
   at::Tensor found;
   const auto work = cuda_backend().capture(kGpu, [&] { found = *sequence_attention(qkv, boundaries); });
   for (const Lengths& lengths : {before, after}) {
-    boundaries.copy_(boundaries_of(lengths));
+    boundaries.copy_(boundaries_of(lengths, kGpu));
     work->replay();
     cuda_backend().synchronize(kGpu);
-    CATCH_CHECK(error_of(found, expected(qkv, lengths), tolerance(at::kHalf)) < 1);
+    CATCH_CHECK(error_of(found, expected_attention(qkv, lengths), tolerance(at::kHalf)) < 1);
   }
 }
 
-CATCH_TEST_CASE("there is no attention kernel for other numbers, heads or devices, or a gradient") {
-  const at::Tensor boundaries = at::tensor({0, 4}, at::kInt);
-  const at::Tensor qkv = at::randn({4, 3, 2, 64});
-  CATCH_CHECK_FALSE(sequence_attention(qkv, boundaries));
+CATCH_TEST_CASE("on a GPU there is no attention kernel for other numbers or heads, or a gradient") {
   if (!has_kernel()) return;
-  const at::Tensor there = boundaries.to(kGpu);
-  CATCH_CHECK_FALSE(sequence_attention(qkv.to(kGpu), there));
+  const at::Tensor there = boundaries_of({4}, kGpu);
+  CATCH_CHECK_FALSE(sequence_attention(at::randn({4, 3, 2, 64}).to(kGpu), there));
   CATCH_CHECK_FALSE(sequence_attention(random_qkv(4, 2, 40, at::kHalf), there));
   CATCH_CHECK_FALSE(sequence_attention(random_qkv(4, 2, 64, at::kHalf).requires_grad_(), there));
 }
@@ -143,7 +102,7 @@ CATCH_TEST_CASE("how fast attention is", "[.bench]") {
   for (const Lengths& lengths : {mixed, Lengths(8, 384), Lengths(64, 384)}) {
     const bool uniform = std::all_of(lengths.begin(), lengths.end(), [](int64_t n) { return n == 384; });
     const at::Tensor qkv = random_qkv(tokens_of(lengths), 12, 64, at::kHalf);
-    const at::Tensor boundaries = boundaries_of(lengths);
+    const at::Tensor boundaries = boundaries_of(lengths, kGpu);
     const std::vector<at::Tensor> parts = qkv.unbind(1);
     for (int pair = 0; pair < 3; ++pair) {
       const double ours = timer->milliseconds([&] { sequence_attention(qkv, boundaries); });

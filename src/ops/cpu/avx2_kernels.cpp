@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <immintrin.h>
 
+#include "ops/cpu/attention.h"
 #include "ops/cpu/rows.h"
 #include "ops/cpu/tiled.h"
 
@@ -34,7 +35,8 @@ struct Avx2 {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels kernels{"AVX2", Tiled<Avx2, 12, 16>::kKernel, {}, {}, Rows<Avx2>::kKernel};
+  static const Kernels kernels{"AVX2", Tiled<Avx2, 12, 16>::kKernel, {},
+                               {},     Rows<Avx2>::kKernel,          Attention<Avx2, 3, 4>::kKernel};
   return kernels;
 }
 

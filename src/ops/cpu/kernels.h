@@ -105,12 +105,34 @@ struct RowsKernel {
                    const Output& output) = nullptr;
 };
 
+// One head of a sequence, fp32.
+struct Head {
+  const float* qkv = nullptr;  // the first token's query, of [tokens, 3, heads, width]
+  float* out = nullptr;        // the first token's, of [tokens, heads, width]
+  int64_t tokens = 0;
+  int64_t width = 0;
+  int64_t step = 0;  // heads * width
+  float scale = 1;   // of scores
+};
+
+// softmax(scale * q k^T) v, for up to `vectors * lanes` queries at once.
+struct AttentionKernel {
+  int64_t lanes = 0;
+  size_t vectors = 0;
+  size_t width_step = 0;  // a head's width is a multiple of it
+  // Floats of memory that a call takes.
+  int64_t (*floats)(int64_t width) = nullptr;
+  // Queries first ... last - 1.
+  void (*attend)(const Head& head, int64_t first, int64_t last, float* memory) = nullptr;
+};
+
 struct Kernels {
   const char* name;
   TiledKernel tiled_float;     // of fp32, and of bf16 that is computed in fp32
   TiledKernel tiled_bfloat16;  // empty: there is none
   TiledKernel coded;           // as tiled_float, where memory can be made executable; empty: there is none
   RowsKernel rows;             // empty: there is none
+  AttentionKernel attention;
 };
 
 const Kernels& portable_kernels();

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -55,6 +56,15 @@ template <typename Work>
 void in_parallel(int64_t parts, int64_t threads, const Work& work) {
   if (threads == 1) return work(0, parts);
   at::parallel_for(0, parts, rounded_quotient(parts, threads), work);
+}
+
+// `work` for each part by the thread that is the first to be free: cores may differ in speed, or be shared.
+template <typename Work>
+void share_out(int64_t parts, int64_t threads, const Work& work) {
+  std::atomic<int64_t> next = 0;
+  in_parallel(threads, threads, [&](int64_t, int64_t) {
+    for (int64_t i = next++; i < parts; i = next++) work(i);
+  });
 }
 
 // With which all threads have the same number of tiles of their own, as full as can be.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ops/cpu/attention.h"
 #include "ops/cpu/tiled.h"
 
 namespace prune2to4::cpu {
@@ -24,7 +25,8 @@ struct Portable {
 }  // namespace
 
 const Kernels& portable_kernels() {
-  static const Kernels kernels{"portable", Tiled<Portable, 8, 32>::kKernel, {}, {}, {}};
+  static const Kernels kernels{"portable", Tiled<Portable, 8, 32>::kKernel,   {}, {},
+                               {},         Attention<Portable, 3, 4>::kKernel};
   return kernels;
 }
 

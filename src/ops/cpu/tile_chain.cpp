@@ -2,7 +2,6 @@
 #include "ops/cpu/tile_chain.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "ops/cpu/parallel.h"
 
@@ -37,20 +36,13 @@ TileChain::TileChain(const TiledKernel& kernel, int64_t tokens, int64_t width, E
       tile_tokens_(vectors_of_tile(kernel, tokens, threads_) * kernel.lanes),
       tiles_(rounded_quotient(tokens, tile_tokens_)) {}
 
-// A thread takes the next tile when it is done with one: cores may differ in speed, or be shared.
 template <typename Work>
 void TileChain::for_each_tile(int64_t inner, const Work& work) const {
-  std::atomic<int64_t> next = 0;
-  in_parallel(threads_, threads_, [&](int64_t, int64_t) {
-    Tile tile{};
-    tile.inner = inner_memory.floats(tile_floats(inner));
-    tile.sums = sums_memory.floats(tile_floats(std::max(width_, kTiledRows)));
-    for (int64_t i = next++; i < tiles_; i = next++) {
-      tile.first = i * tile_tokens_;
-      tile.tokens = std::min(tile_tokens_, tokens_ - tile.first);
-      tile.hidden = hidden_ + i * tile_floats(width_);
-      work(tile);
-    }
+  share_out(tiles_, threads_, [&](int64_t i) {
+    const int64_t first = i * tile_tokens_;
+    work(Tile{first, std::min(tile_tokens_, tokens_ - first), hidden_ + i * tile_floats(width_),
+              inner_memory.floats(tile_floats(inner)),
+              sums_memory.floats(tile_floats(std::max(width_, kTiledRows)))});
   });
 }
 

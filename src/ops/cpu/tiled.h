@@ -28,22 +28,6 @@ inline void gelu_sums(int64_t rows, int64_t stride, float* sums) {
   }
 }
 
-template <size_t kCount>
-struct Count {
-  static constexpr size_t kValue = kCount;
-};
-
-// Calls work(Count) with as few vectors as the tokens take.
-template <typename V, size_t kUsed, typename Work>
-void with_used(int64_t tokens, const Work& work) {
-  if constexpr (kUsed > 1) {
-    if (tokens <= static_cast<int64_t>(kUsed - 1) * V::kLanes) {
-      return with_used<V, kUsed - 1>(tokens, work);
-    }
-  }
-  work(Count<kUsed>());
-}
-
 template <typename Kernel, typename V, size_t kVectors>
 void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
               const Output& output, float* sums) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -105,6 +106,22 @@ inline typename V::Floats gelu(typename V::Floats x) {
                         -7.37332916720468e-03F, -1.42647390514189e-02F);
   const F half = x * c(0.5F);
   return V::fma(half, at * p / q, half);
+}
+
+template <size_t kCount>
+struct Count {
+  static constexpr size_t kValue = kCount;
+};
+
+// Calls work(Count) with as few vectors as the tokens take.
+template <typename V, size_t kUsed, typename Work>
+void with_used(int64_t tokens, const Work& work) {
+  if constexpr (kUsed > 1) {
+    if (tokens <= static_cast<int64_t>(kUsed - 1) * V::kLanes) {
+      return with_used<V, kUsed - 1>(tokens, work);
+    }
+  }
+  work(Count<kUsed>());
 }
 
 }  // namespace
