@@ -76,17 +76,14 @@ struct Problem {
 
 int64_t lanes_of_layout(const Kernels& kernels) { return kernels.rows.lanes > 0 ? kernels.rows.lanes : 8; }
 
-// As threads would that share out one tile: first the groups' blocks, then rows.
+// As threads would that share out the rows.
 void run_tiled(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes) {
   const RowsLayout rows(problem.weight.data(), problem.rows, problem.groups, layout_lanes);
   const TiledLayout layout(rows, kernel);
   const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
   std::vector<float> tile(size(problem.groups * kernel.group_values * stride), NAN);
   std::vector<float> sums(size(kTiledRows * stride), NAN);
-  for (int64_t first = 0; first < problem.groups; first += kernel.groups) {
-    kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, first,
-                std::min(first + kernel.groups, problem.groups), tile.data());
-  }
+  kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, tile.data());
   const bool whole = problem.tokens % 2 == 0;
   const int64_t step = whole ? problem.rows : kernel.row_step;
   for (int64_t row = 0; row < problem.rows; row += step) {
@@ -103,8 +100,7 @@ void run_tile(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes)
   const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
   std::vector<float> tile(size(problem.groups * 4 * stride), NAN);
   std::vector<float> sums(size(problem.rows * stride), NAN);
-  kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, 0, problem.groups,
-              tile.data());
+  kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, tile.data());
   const Output output = problem.output();
   kernel.multiply_tile(layout.view(), tile.data(), problem.tokens, output.bias, output.gelu, sums.data());
   kernel.unpack(sums.data(), problem.tokens, problem.rows, output);

@@ -69,15 +69,13 @@ enum class WeightForm { kEntries, kPairs, kCode };
 struct TiledKernel {
   int64_t lanes = 0;         // tokens of a vector
   size_t vectors = 0;        // of a tile
-  size_t enough = 0;         // vectors of a tile that is nearly as fast as a full one
+  size_t enough = 0;         // vectors of a tile, fewer of which take as long
   int64_t groups = 0;        // of a block, whose part of the tile stays in the L1 cache
   int64_t group_values = 0;  // vectors that a tile holds of each group and vector of tokens
   WeightForm form = WeightForm::kEntries;
   int64_t row_step = 0;  // a part of the rows begins at a multiple of it
-  // Groups first ... last - 1 of x [tokens, 4 * groups] of `element`; the rest of the last vector becomes
-  // zero.
-  void (*pack)(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first, int64_t last,
-               float* tile) = nullptr;
+  // x [tokens, 4 * groups] of `element`; the rest of the last vector becomes zero.
+  void (*pack)(const void* x, Element element, int64_t tokens, int64_t groups, float* tile) = nullptr;
   // Rows first ... last - 1, for the first tokens of a tile; `output`'s
   // tensors begin at the tile's first token. `sums` has room for kTiledRows rows of a tile.
   void (*multiply)(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,

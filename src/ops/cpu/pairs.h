@@ -45,12 +45,11 @@ struct Pairs {
     }
   }
 
-  static void pack(const void* x, Element, int64_t tokens, int64_t groups, int64_t first, int64_t last,
-                   float* tile) {
+  static void pack(const void* x, Element, int64_t tokens, int64_t groups, float* tile) {
     const auto* inputs = static_cast<const uint16_t*>(x);
     auto* words = reinterpret_cast<uint32_t*>(tile);
-    for (int64_t group = first; group < last; group += kAtOnce) {
-      const int64_t some = last - group < kAtOnce ? last - group : kAtOnce;
+    for (int64_t group = 0; group < groups; group += kAtOnce) {
+      const int64_t some = groups - group < kAtOnce ? groups - group : kAtOnce;
       for (int64_t token = 0; token < tokens; token += kLanes) {
         pack_groups(inputs + token * 4 * groups + 4 * group,
                     tokens - token < kLanes ? tokens - token : kLanes, 4 * groups, some,

@@ -48,8 +48,8 @@ void TileChain::for_each_tile(int64_t inner, const Work& work) const {
 
 void TileChain::pack(const Tile& tile, const void* x, float* to) const {
   const int64_t size = element_ == Element::kFloat ? 4 : 2;
-  kernel_.pack(static_cast<const char*>(x) + tile.first * width_ * size, element_, tile.tokens, width_ / 4, 0,
-               width_ / 4, to);
+  kernel_.pack(static_cast<const char*>(x) + tile.first * width_ * size, element_, tile.tokens, width_ / 4,
+               to);
 }
 
 void TileChain::write(const Tile& tile, const TiledLinear* linear, void* out) const {

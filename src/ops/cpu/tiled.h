@@ -45,9 +45,8 @@ struct Tiled {
   static constexpr int64_t kStride = static_cast<int64_t>(kVectors) * V::kLanes;
   static_assert(kBlock * 4 * kStride * 4 <= 65536, "an Entry's places have 16 bits");
 
-  static void pack(const void* x, Element element, int64_t tokens, int64_t groups, int64_t first,
-                   int64_t last, float* tile) {
-    read_columns<V>(x, element, tokens, 4 * groups, 4 * first, 4 * last, kStride, tile + 4 * first * kStride);
+  static void pack(const void* x, Element element, int64_t tokens, int64_t groups, float* tile) {
+    read_columns<V>(x, element, tokens, 4 * groups, 0, 4 * groups, kStride, tile);
   }
 
   // Adds a block's part to the sums of one row.
