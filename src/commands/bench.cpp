@@ -15,6 +15,7 @@
 #include "prune2to4/device.h"
 #include "prune2to4/error.h"
 #include "prune2to4/log.h"
+#include "prune2to4/process_memory.h"
 #include "prune2to4/progress.h"
 
 namespace prune2to4 {
@@ -121,6 +122,7 @@ void bench(const BenchOptions& options, std::ostream& out) {
   check_options(options);
   const at::Device device = resolve_device(options.device);
   if (options.threads > 0) at::set_num_threads(options.threads);
+  if (device.is_cpu()) keep_freed_memory();
   // Opened first, so that a place that cannot be written is known before the work is done.
   std::optional<AtomicFile> file;
   if (!options.results.export_json.empty()) file.emplace(options.results.export_json);

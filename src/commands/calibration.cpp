@@ -7,7 +7,7 @@
 
 #include "prune2to4/cuda_backend.h"
 #include "prune2to4/error.h"
-#include "prune2to4/peak_memory.h"
+#include "prune2to4/process_memory.h"
 
 namespace prune2to4 {
 namespace {

@@ -17,6 +17,7 @@
 #include "prune2to4/commands.h"
 #include "prune2to4/error.h"
 #include "prune2to4/log.h"
+#include "prune2to4/process_memory.h"
 
 namespace prune2to4 {
 namespace {
@@ -163,6 +164,7 @@ void eval(const EvalOptions& options, std::ostream& out) {
   const Ranks ranks = join_ranks(options.device);
   const at::Device device = ranks.device;
   if (options.threads > 0) at::set_num_threads(options.threads);
+  if (device.is_cpu()) keep_freed_memory();
   OutputFiles files(options, ranks.first());
   EvaluationReport report;
   report.command = options.command;

@@ -11,7 +11,7 @@
 #include "prune2to4/error.h"
 #include "prune2to4/interrupt.h"
 #include "prune2to4/log.h"
-#include "prune2to4/peak_memory.h"
+#include "prune2to4/process_memory.h"
 #include "prune2to4/table.h"
 #include "prune2to4/text_batch.h"
 #include "train/mask_policy.h"

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 
+#include "core/environment_variable.h"
 #include "core/run_program.h"
 #include "temporary_folder.h"
 
@@ -17,22 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::minutes;
-
-// An environment variable for one test.
-class Variable {
- public:
-  Variable(std::string name, const std::string& value) : name_(std::move(name)) {
-    if (const char* const before = std::getenv(name_.c_str())) before_ = before;
-    ::setenv(name_.c_str(), value.c_str(), 1);
-  }
-  ~Variable() { before_ ? ::setenv(name_.c_str(), before_->c_str(), 1) : ::unsetenv(name_.c_str()); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  std::string name_;
-  std::optional<std::string> before_;
-};
 
 CATCH_TEST_CASE("a line of nvidia-smi is read, and what it does not know is NaN") {
   const auto state = parse_gpu_state("NVIDIA H200, 580.65.06, 1980, 3201, 34, 118.42\n");
@@ -62,9 +47,9 @@ CATCH_TEST_CASE("the GPU that CUDA_VISIBLE_DEVICES names is asked") {
   const auto program = folder.path() / "nvidia-smi";
   std::ofstream(program) << "#!/bin/sh\necho \"GPU $2, 1, 2, 3, 4, 5\"\n";
   ::chmod(program.c_str(), 0755);
-  const Variable path("PATH", folder.path().string() + ":" + std::getenv("PATH"));
+  const EnvironmentVariable path("PATH", folder.path().string() + ":" + std::getenv("PATH"));
   {
-    const Variable visible("CUDA_VISIBLE_DEVICES", "3, GPU-77");
+    const EnvironmentVariable visible("CUDA_VISIBLE_DEVICES", "3, GPU-77");
     CATCH_CHECK(read_gpu_state(0)->name == "GPU 3");
     CATCH_CHECK(read_gpu_state(1)->name == "GPU GPU-77");
     CATCH_CHECK_FALSE(read_gpu_state(2));

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <random>
 
+#include "core/environment_variable.h"
 #include "ops/cpu/cpu_backend.h"
 #include "ops/cpu/kernels.h"
 #include "ops/threads.h"
@@ -127,10 +127,10 @@ CATCH_TEST_CASE("what was fastest while oneDNN was held to fewer instructions is
   GemmBackend* const backend = cpu_backend(at::kFloat, 768, 768);
   CATCH_REQUIRE(backend != nullptr);
   const std::string free = backend->environment(at::kCPU);
-  CATCH_REQUIRE(setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1) == 0);
-  const std::string held = backend->environment(at::kCPU);
-  CATCH_REQUIRE(unsetenv("ONEDNN_MAX_CPU_ISA") == 0);
-  CATCH_CHECK(held != free);
+  {
+    const EnvironmentVariable held("ONEDNN_MAX_CPU_ISA", "NONE");
+    CATCH_CHECK(backend->environment(at::kCPU) != free);
+  }
   CATCH_CHECK(backend->environment(at::kCPU) == free);
 }
 
