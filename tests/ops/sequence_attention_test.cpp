@@ -4,11 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <functional>
-#include <limits>
-#include <numeric>
 #include <random>
 
 #include "cuda/gpu.h"

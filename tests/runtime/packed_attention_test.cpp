@@ -6,10 +6,9 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "cuda/gpu.h"
+#include "ops/packed_lengths.h"
 
 namespace prune2to4 {
 namespace {
@@ -17,38 +16,22 @@ namespace {
 constexpr int64_t kHeads = 3;
 constexpr int64_t kWidth = 32;  // of a head
 
-// softmax(q k^T / sqrt(D)) v of each sequence by itself, in fp64.
-at::Tensor expected(const at::Tensor& qkv, const std::vector<int64_t>& lengths) {
-  std::vector<at::Tensor> parts;
-  int64_t first = 0;
-  for (const int64_t length : lengths) {
-    const at::Tensor heads =
-        qkv.to(at::kCPU, at::kDouble).narrow(0, first, length).permute({1, 2, 0, 3});  // [3, H, length, D]
-    const at::Tensor scores = at::matmul(heads[0], heads[1].transpose(1, 2)) / std::sqrt(double{kWidth});
-    parts.push_back(
-        at::matmul(scores.softmax(-1), heads[2]).transpose(0, 1).reshape({length, kHeads * kWidth}));
-    first += length;
-  }
-  return at::cat(parts);
-}
-
-PackedSequences sequences_of(const std::vector<int64_t>& lengths, bool uniform, at::Device device) {
-  std::vector<int32_t> boundaries{0};
-  for (const int64_t each : lengths) boundaries.push_back(boundaries.back() + static_cast<int32_t>(each));
+PackedSequences sequences_of(const Lengths& lengths, bool uniform, at::Device device) {
   PackedSequences sequences;
   sequences.longest = *std::max_element(lengths.begin(), lengths.end());
-  sequences.boundaries = at::tensor(boundaries, at::kInt).to(device);
+  sequences.boundaries = boundaries_of(lengths, device);
   sequences.uniform = uniform;
   return sequences;
 }
 
-void check(const std::vector<int64_t>& lengths, bool uniform, at::TensorOptions options, double tolerance) {
-  const int64_t tokens = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+void check(const Lengths& lengths, bool uniform, at::TensorOptions options, double tolerance) {
+  const int64_t tokens = tokens_of(lengths);
   const at::Tensor qkv =
       at::randn({tokens, 3, kHeads, kWidth}).to(options.device(), options.dtype().toScalarType());
   const at::Tensor found = packed_attention(qkv, sequences_of(lengths, uniform, options.device()), 0);
   CATCH_REQUIRE(found.sizes() == at::IntArrayRef{tokens, kHeads * kWidth});
-  const at::Tensor difference = found.to(at::kCPU, at::kDouble) - expected(qkv, lengths);
+  const at::Tensor difference =
+      found.to(at::kCPU, at::kDouble) - expected_attention(qkv.to(at::kCPU), lengths);
   CATCH_CHECK(difference.abs().max().item<double>() < tolerance);
 }
 
