@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include "ops/cpu/kernels.h"
 
@@ -64,6 +65,37 @@ void share_out(int64_t parts, int64_t threads, const Work& work) {
   std::atomic<int64_t> next = 0;
   in_parallel(threads, threads, [&](int64_t, int64_t) {
     for (int64_t i = next++; i < parts; i = next++) work(i);
+  });
+}
+
+// Parts in `threads` runs, each by a thread of its own, which then takes parts of the runs that have not come
+// far: its last one it would not bring to an end before the run's own thread. Calls work(next) for each
+// thread; next() is its next part, and -1 at last.
+template <typename Work>
+void in_shared_runs(int64_t parts, int64_t threads, const Work& work) {
+  struct alignas(64) Run {
+    std::atomic<int64_t> next;
+    int64_t last;
+  };
+  const int64_t length = rounded_quotient(parts, threads);
+  std::vector<Run> runs(static_cast<size_t>(threads));
+  for (size_t i = 0; i < runs.size(); ++i) {
+    runs[i].next = std::min(static_cast<int64_t>(i) * length, parts);
+    runs[i].last = std::min(runs[i].next + length, parts);
+  }
+  in_parallel(threads, threads, [&](int64_t first, int64_t last) {
+    for (int64_t own = first; own < last; ++own) {
+      int64_t at = own;
+      work([&]() -> int64_t {
+        for (; at < own + threads; ++at) {
+          Run& run = runs[static_cast<size_t>(at % threads)];
+          if (at != own && run.next + 1 >= run.last) continue;
+          const int64_t part = run.next++;
+          if (part < run.last) return part;
+        }
+        return -1;
+      });
+    }
   });
 }
 

@@ -21,6 +21,8 @@ struct Grid {
   int64_t parts;  // of a tile
 };
 
+constexpr int64_t kPieces = 8;  // of a part, for threads that are done to take
+
 // Of what the busiest thread does, in tenths of a product of a row's group and a vector of tokens. A row
 // takes a little besides its products, and no less than for `enough` vectors, since its weights must come; to
 // pack a group's inputs takes as long as 27 rows. As measured by 2 and 16 threads, 64 to 1,536 tokens,
@@ -60,29 +62,46 @@ class TiledProduct {
         tokens_(tokens),
         output_(output),
         threads_(threads_for(tokens * weight.rows * weight.groups * 2)),
+        pieces_(threads_ == 1 ? 1 : kPieces),
         grid_(best_grid(kernel, tokens, weight.rows, threads_)) {}
 
   // Each thread packs the tiles that it takes part in: what another has packed would come from its caches,
   // and must leave them again when the next product is packed, which takes far longer.
   void run() const {
     const int64_t stride = kernel_.lanes * static_cast<int64_t>(kernel_.vectors);
-    in_parallel(grid_.tiles * grid_.parts, threads_, [&](int64_t begin, int64_t end) {
+    in_shared_runs(grid_.tiles * grid_.parts * pieces_, threads_, [&](auto&& next) {
       float* inputs = tile_memory.floats(weight_.groups * kernel_.group_values * stride);
       float* sums = sums_memory.floats(kTiledRows * stride);
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t tile = i / grid_.parts;
-        const int64_t part = i % grid_.parts;
-        if (i == begin || part == 0) pack(tile, inputs);
-        multiply(tile, inputs, part * grid_.rows, sums);
+      int64_t packed = -1;
+      for (int64_t i = next(); i >= 0; i = next()) {
+        const Rows rows = rows_of(i);
+        if (rows.first >= rows.last) continue;
+        const int64_t tile = i / (grid_.parts * pieces_);
+        if (tile != packed) pack(tile, inputs);
+        packed = tile;
+        multiply(tile, inputs, rows, sums);
       }
     });
   }
 
  private:
+  struct Rows {
+    int64_t first;
+    int64_t last;
+  };
+
   int64_t element_size() const { return output_.element == Element::kFloat ? 4 : 2; }
   int64_t first_token(int64_t tile) const { return tile * grid_.vectors * kernel_.lanes; }
   int64_t tokens_of(int64_t tile) const {
     return std::min(grid_.vectors * kernel_.lanes, tokens_ - first_token(tile));
+  }
+
+  // None for some, where a part has fewer steps of rows than pieces.
+  Rows rows_of(int64_t piece) const {
+    const int64_t part = piece / pieces_ % grid_.parts * grid_.rows;
+    const int64_t rows = rounded_quotient(grid_.rows, pieces_ * kernel_.row_step) * kernel_.row_step;
+    const int64_t first = part + piece % pieces_ * rows;
+    return {first, std::min({first + rows, part + grid_.rows, weight_.rows})};
   }
 
   void pack(int64_t tile, float* to) const {
@@ -90,13 +109,12 @@ class TiledProduct {
     kernel_.pack(static_cast<const char*>(x_) + offset, output_.element, tokens_of(tile), weight_.groups, to);
   }
 
-  void multiply(int64_t tile, const float* inputs, int64_t first, float* sums) const {
+  void multiply(int64_t tile, const float* inputs, const Rows& rows, float* sums) const {
     Output output = output_;
     const int64_t offset = first_token(tile) * weight_.rows * element_size();
     output.out = static_cast<char*>(output.out) + offset;
     if (output.residual != nullptr) output.residual = static_cast<const char*>(output.residual) + offset;
-    kernel_.multiply(weight_, inputs, tokens_of(tile), first, std::min(first + grid_.rows, weight_.rows),
-                     output, sums);
+    kernel_.multiply(weight_, inputs, tokens_of(tile), rows.first, rows.last, output, sums);
   }
 
   const TiledKernel& kernel_;
@@ -105,6 +123,7 @@ class TiledProduct {
   int64_t tokens_;
   const Output& output_;
   int64_t threads_;
+  int64_t pieces_;  // of a part
   Grid grid_;
 };
 
