@@ -14,7 +14,7 @@ set(_kernel_options -O3 -ffp-contract=fast)
 set_source_files_properties(ops/cpu/portable_kernels.cpp PROPERTIES COMPILE_OPTIONS "${_kernel_options}")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_sources(prune2to4_cpu PRIVATE
-    ops/cpu/avx2_kernels.cpp ops/cpu/avx512_bf16_kernels.cpp ops/cpu/avx512_kernels.cpp)
+    ops/cpu/amx_kernels.cpp ops/cpu/avx2_kernels.cpp ops/cpu/avx512_bf16_kernels.cpp ops/cpu/avx512_kernels.cpp)
   set_source_files_properties(ops/cpu/avx2_kernels.cpp PROPERTIES COMPILE_OPTIONS
     "${_kernel_options};-mavx2;-mfma")
   # g++ 12's own headers are not clean: _mm512_max_ps reads what it leaves undefined.
@@ -22,4 +22,6 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_source_files_properties(ops/cpu/avx512_kernels.cpp PROPERTIES COMPILE_OPTIONS "${_kernel_options}")
   set_source_files_properties(ops/cpu/avx512_bf16_kernels.cpp PROPERTIES COMPILE_OPTIONS
     "${_kernel_options};-mavx512bf16")
+  set_source_files_properties(ops/cpu/amx_kernels.cpp PROPERTIES COMPILE_OPTIONS
+    "${_kernel_options};-mavx512bf16;-mavx512vbmi2;-mamx-tile;-mamx-bf16")
 endif()

@@ -81,8 +81,9 @@ void run_tiled(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes
   const RowsLayout rows(problem.weight.data(), problem.rows, problem.groups, layout_lanes);
   const TiledLayout layout(rows, kernel);
   const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
-  std::vector<float> tile(size(problem.groups * kernel.group_values * stride), NAN);
-  std::vector<float> sums(size(kTiledRows * stride), NAN);
+  const int64_t groups = (problem.groups + kernel.group_step - 1) / kernel.group_step * kernel.group_step;
+  std::vector<float> tile(size(groups * kernel.group_values * stride), NAN);
+  std::vector<float> sums(size(std::max(kTiledRows * stride, groups * kernel.group_scratch)), NAN);
   kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, tile.data());
   const bool whole = problem.tokens % 2 == 0;
   const int64_t step = whole ? problem.rows : kernel.row_step;

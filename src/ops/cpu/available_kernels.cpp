@@ -18,7 +18,7 @@ std::vector<const Kernels*> available_kernels() {
     while (first < all.size() && all[first].name != best) ++first;
     if (first == all.size()) {
       TORCH_WARN_ONCE("[prune2to4] PRUNE2TO4_CPU is '", best,
-                      "'; it may be portable, avx2, avx512 or avx512-bf16, and is ignored");
+                      "'; it may be portable, avx2, avx512, avx512-bf16 or amx, and is ignored");
       first = 0;
     }
   }

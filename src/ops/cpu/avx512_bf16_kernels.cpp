@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/cpu/attention.h"
 #include "ops/cpu/avx512.h"
-#include "ops/cpu/coded.h"
 #include "ops/cpu/pairs.h"
-#include "ops/cpu/rows.h"
 
 namespace prune2to4::cpu {
 namespace {
@@ -19,12 +16,12 @@ struct Avx512Bf16 : Avx512 {
 }  // namespace
 
 const Kernels& avx512_bf16_kernels() {
-  static const Kernels kernels{"AVX-512 BF16",
-                               Tiled<Avx512, 8, 16>::kKernel,
-                               Pairs<Avx512Bf16, 4, 4, 16>::kKernel,
-                               Coded<Avx512, 16>::kKernel,
-                               Rows<Avx512>::kKernel,
-                               Attention<Avx512, 3, 8>::kKernel};
+  static const Kernels kernels = [] {
+    Kernels all = avx512_kernels();
+    all.tiled_bfloat16 = Pairs<Avx512Bf16, 4, 4, 16>::kKernel;
+    all.bfloat16_name = "AVX-512 BF16";
+    return all;
+  }();
   return kernels;
 }
 

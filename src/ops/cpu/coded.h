@@ -112,8 +112,15 @@ struct Coded {
   // Measured by 16 threads, with 12 layers' code, which comes from the L3 cache or from memory.
   static constexpr size_t kEnough = 5;
   static_assert(kEnough <= kVectors);
-  static constexpr TiledKernel kKernel{kLanes,    kVectors, kEnough,   kCodeGroups, 4,  WeightForm::kCode,
-                                       kCodeRows, &pack,    &multiply, {},          {}, {}};
+  static constexpr TiledKernel kKernel{.lanes = kLanes,
+                                       .vectors = kVectors,
+                                       .enough = kEnough,
+                                       .groups = kCodeGroups,
+                                       .group_values = 4,
+                                       .form = WeightForm::kCode,
+                                       .row_step = kCodeRows,
+                                       .pack = &pack,
+                                       .multiply = &multiply};
 };
 
 }  // namespace

@@ -69,7 +69,9 @@ class CpuBackend final : public GemmBackend {
 
   std::string environment(at::Device) override {
     static const std::string model = cpu_model();
-    return model + limits() + kernels_.name + ", " + std::to_string(threads()) +
+    const std::string more =
+        kernels_.bfloat16_name == nullptr ? "" : std::string(", ") + kernels_.bfloat16_name;
+    return model + limits() + kernels_.name + more + ", " + std::to_string(threads()) +
            " threads, LibTorch " TORCH_VERSION ", prune2to4 " PRUNE2TO4_VERSION;
   }
 

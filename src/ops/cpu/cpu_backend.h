@@ -16,7 +16,7 @@ namespace cpu {
 struct Kernels;
 
 // Those that this CPU can run, the best first. The environment variable PRUNE2TO4_CPU (portable, avx2,
-// avx512, avx512-bf16) names the best one that is taken; a name that is none of these is ignored with a
+// avx512, avx512-bf16, amx) names the best one that is taken; a name that is none of these is ignored with a
 // warning.
 PRUNE2TO4_API std::vector<const Kernels*> available_kernels();
 

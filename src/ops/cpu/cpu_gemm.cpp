@@ -30,11 +30,13 @@ CpuGemm::CpuGemm(const at::Tensor& weight, const Kernels& kernels)
       by_rows_(kernels.rows),
       rows_(weight.to(at::kFloat).contiguous().const_data_ptr<float>(), weight.size(0), weight.size(1) / 4,
             by_rows_.lanes > 0 ? by_rows_.lanes : kLayoutLanes),
-      tiled_name_(std::string(kernels.name) + ", by tokens") {
+      tiled_name_(std::string(&tiled_ == &kernels.tiled_bfloat16 ? kernels.bfloat16_name : kernels.name) +
+                  ", by tokens") {
   const bool has_code = coded_.lanes > 0 && WeightCode::runs();
-  if (!has_code || tiled_.form == WeightForm::kPairs) offer(Way::kTiled, tiled_name_);
-  if (has_code) offer(Way::kCoded, tiled_name_ + ", JIT");
-  if (by_rows_.lanes > 0) offer(Way::kRows, std::string(kernels.name) + ", by rows");
+  const std::string set = kernels.name;
+  if (!has_code || &tiled_ == &kernels.tiled_bfloat16) offer(Way::kTiled, tiled_name_);
+  if (has_code) offer(Way::kCoded, set + ", by tokens, JIT");
+  if (by_rows_.lanes > 0) offer(Way::kRows, set + ", by rows");
 }
 
 void CpuGemm::offer(Way way, std::string name) {

@@ -36,6 +36,8 @@ constexpr int64_t kCodeRows = 24;    // whose sums stay in registers
 constexpr int64_t kCodeGroups = 48;  // whose code and values stay in the L1 caches
 constexpr int64_t kCodeLanes = 16;
 
+constexpr int64_t kPanelRows = 32;  // of a weight in masks
+
 // A weight [rows, 4 * groups] for a kernel of tiles; the last block of groups may be shorter.
 struct TiledWeight {
   int64_t rows = 0;
@@ -45,6 +47,11 @@ struct TiledWeight {
       nullptr;  // bf16, the first kept element low: [blocks][rows / 4][groups of the block][4]
   const uint16_t* places = nullptr;     // of `pairs`: bytes into a block of the tile
   const MultiplyBlock* code = nullptr;  // [blocks of rows][blocks of groups], and the first one again
+  // bf16, rows rounded up to whole panels and features to 32. For each panel, each 32 features and each half
+  // of the panel's rows: of feature pair p = 0 ... 15, bit 2 * row + i says whether the row keeps the pair's
+  // element i.
+  const uint32_t* masks = nullptr;  // [panels][features / 32][2][16]
+  const uint16_t* kept = nullptr;   // what they say, in their order
 };
 
 // The same for the kernel of rows: `lanes` rows side by side, two groups at once, zeros behind the last ones.
@@ -63,7 +70,7 @@ struct Norm {
 };
 
 // Which of a TiledWeight's forms a kernel reads.
-enum class WeightForm { kEntries, kPairs, kCode };
+enum class WeightForm { kEntries, kPairs, kCode, kMasks };
 
 // Activations of up to `vectors * lanes` tokens, features first, and the kernel that multiplies by them.
 struct TiledKernel {
@@ -73,7 +80,10 @@ struct TiledKernel {
   int64_t groups = 0;        // of a block, whose part of the tile stays in the L1 cache
   int64_t group_values = 0;  // vectors that a tile holds of each group and vector of tokens
   WeightForm form = WeightForm::kEntries;
-  int64_t row_step = 0;  // a part of the rows begins at a multiple of it
+  int64_t group_step = 1;     // a tile holds a multiple of so many groups
+  int64_t row_step = 0;       // a part of the rows begins at a multiple of it
+  int64_t group_scratch = 0;  // floats of `sums` for each group, where that is more
+  int64_t tile_floats = 0;    // a tile of so many stays in the L2 cache, if that is less than `vectors`
   // x [tokens, 4 * groups] of `element`; the rest of the last vector becomes zero.
   void (*pack)(const void* x, Element element, int64_t tokens, int64_t groups, float* tile) = nullptr;
   // Rows first ... last - 1, for the first tokens of a tile; `output`'s
@@ -125,17 +135,19 @@ struct AttentionKernel {
 };
 
 struct Kernels {
-  const char* name;
+  const char* name;            // of the instruction set
   TiledKernel tiled_float;     // of fp32, and of bf16 that is computed in fp32
   TiledKernel tiled_bfloat16;  // empty: there is none
   TiledKernel coded;           // as tiled_float, where memory can be made executable; empty: there is none
   RowsKernel rows;             // empty: there is none
   AttentionKernel attention;
+  const char* bfloat16_name = nullptr;  // of what tiled_bfloat16 takes besides
 };
 
 const Kernels& portable_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 const Kernels& avx512_bf16_kernels();
+const Kernels& amx_kernels();
 
 }  // namespace prune2to4::cpu

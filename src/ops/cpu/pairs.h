@@ -107,9 +107,15 @@ struct Pairs {
     }
   }
 
-  static constexpr TiledKernel kKernel{
-      V::kLanes, kVectors, (3 * kVectors + 3) / 4,        kBlock, kPairs, WeightForm::kPairs,
-      16,        &pack,    &multiply<Pairs, V, kVectors>, {},     {},     {}};
+  static constexpr TiledKernel kKernel{.lanes = V::kLanes,
+                                       .vectors = kVectors,
+                                       .enough = (3 * kVectors + 3) / 4,
+                                       .groups = kBlock,
+                                       .group_values = kPairs,
+                                       .form = WeightForm::kPairs,
+                                       .row_step = 16,
+                                       .pack = &pack,
+                                       .multiply = &multiply<Pairs, V, kVectors>};
 };
 
 }  // namespace

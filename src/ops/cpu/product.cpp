@@ -35,15 +35,21 @@ int64_t cost(const TiledKernel& kernel, const Grid& grid, int64_t threads) {
   return rounds * grid.rows * of_row + rounded_quotient(rounds, grid.parts) * kPack * grid.vectors;
 }
 
-Grid best_grid(const TiledKernel& kernel, int64_t tokens, int64_t rows, int64_t threads) {
+int64_t most_vectors(const TiledKernel& kernel, int64_t groups) {
+  const auto vectors = static_cast<int64_t>(kernel.vectors);
+  if (kernel.tile_floats == 0) return vectors;
+  return std::clamp<int64_t>(kernel.tile_floats / (groups * kernel.group_values * kernel.lanes), 2, vectors);
+}
+
+Grid best_grid(const TiledKernel& kernel, const TiledWeight& weight, int64_t tokens, int64_t threads) {
   const int64_t all = rounded_quotient(tokens, kernel.lanes);
   Grid best{};
   int64_t least = std::numeric_limits<int64_t>::max();
-  for (int64_t vectors = std::min(all, static_cast<int64_t>(kernel.vectors)); vectors > 0; --vectors) {
+  for (int64_t vectors = std::min(all, most_vectors(kernel, weight.groups)); vectors > 0; --vectors) {
     Grid grid{vectors, rounded_quotient(all, vectors), 0, 0};
     const int64_t parts = std::max<int64_t>(threads / grid.tiles, 1);
-    grid.rows = rounded_quotient(rows, parts * kernel.row_step) * kernel.row_step;
-    grid.parts = rounded_quotient(rows, grid.rows);
+    grid.rows = rounded_quotient(weight.rows, parts * kernel.row_step) * kernel.row_step;
+    grid.parts = rounded_quotient(weight.rows, grid.rows);
     const int64_t found = cost(kernel, grid, threads);
     if (found >= least) continue;
     least = found;
@@ -63,15 +69,16 @@ class TiledProduct {
         output_(output),
         threads_(threads_for(tokens * weight.rows * weight.groups * 2)),
         pieces_(threads_ == 1 ? 1 : kPieces),
-        grid_(best_grid(kernel, tokens, weight.rows, threads_)) {}
+        grid_(best_grid(kernel, weight, tokens, threads_)) {}
 
   // Each thread packs the tiles that it takes part in: what another has packed would come from its caches,
   // and must leave them again when the next product is packed, which takes far longer.
   void run() const {
     const int64_t stride = kernel_.lanes * static_cast<int64_t>(kernel_.vectors);
     in_shared_runs(grid_.tiles * grid_.parts * pieces_, threads_, [&](auto&& next) {
-      float* inputs = tile_memory.floats(weight_.groups * kernel_.group_values * stride);
-      float* sums = sums_memory.floats(kTiledRows * stride);
+      const int64_t groups = rounded_quotient(weight_.groups, kernel_.group_step) * kernel_.group_step;
+      float* inputs = tile_memory.floats(groups * kernel_.group_values * stride);
+      float* sums = sums_memory.floats(std::max(kTiledRows * stride, groups * kernel_.group_scratch));
       int64_t packed = -1;
       for (int64_t i = next(); i >= 0; i = next()) {
         const Rows rows = rows_of(i);

@@ -117,9 +117,18 @@ struct Tiled {
     write_sums<V>(tile, kStride, tokens, features, 0, features, output);
   }
 
-  static constexpr TiledKernel kKernel{
-      V::kLanes, kVectors, (3 * kVectors + 3) / 4,        kBlock,         4,         WeightForm::kEntries,
-      16,        &pack,    &multiply<Tiled, V, kVectors>, &multiply_tile, &add_norm, &unpack};
+  static constexpr TiledKernel kKernel{.lanes = V::kLanes,
+                                       .vectors = kVectors,
+                                       .enough = (3 * kVectors + 3) / 4,
+                                       .groups = kBlock,
+                                       .group_values = 4,
+                                       .form = WeightForm::kEntries,
+                                       .row_step = 16,
+                                       .pack = &pack,
+                                       .multiply = &multiply<Tiled, V, kVectors>,
+                                       .multiply_tile = &multiply_tile,
+                                       .add_norm = &add_norm,
+                                       .unpack = &unpack};
 };
 
 }  // namespace

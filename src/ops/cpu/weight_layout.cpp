@@ -86,12 +86,17 @@ TiledLayout::TiledLayout(const RowsLayout& weight, const TiledKernel& kernel)
     case WeightForm::kCode:
       code_ = std::make_unique<WeightCode>(weight);
       break;
+    case WeightForm::kMasks:
+      add_masks(weight);
+      break;
   }
 }
 TiledLayout::~TiledLayout() = default;
 
 TiledWeight TiledLayout::view() const {
-  return {rows_, groups_, entries_.data(), pairs_.data(), places_.data(), code_ ? code_->blocks() : nullptr};
+  return {rows_,         groups_,        entries_.data(),
+          pairs_.data(), places_.data(), code_ ? code_->blocks() : nullptr,
+          masks_.data(), kept_.data()};
 }
 
 void TiledLayout::add_entries(const RowsLayout& weight, const TiledKernel& kernel) {
@@ -118,6 +123,34 @@ void TiledLayout::add_pairs(const RowsLayout& weight, const TiledKernel& kernel)
           pairs_.push_back(upper_bits(kept.first) | upper_bits(kept.second) << 16);
           places_.push_back(static_cast<uint16_t>((kernel.group_values * (group - block) + pair_of(kept)) *
                                                   vector_bytes(kernel)));
+        }
+      }
+    }
+  }
+}
+
+// Each group keeps just two elements, in the padding too.
+void TiledLayout::add_masks(const RowsLayout& weight) {
+  constexpr int64_t kHalf = kPanelRows / 2;
+  constexpr int64_t kGroups = 8;
+  for (int64_t panel = 0; panel < rows_; panel += kPanelRows) {
+    for (int64_t block = 0; block < groups_; block += kGroups) {
+      for (int64_t first = panel; first < panel + kPanelRows; first += kHalf) {
+        for (int64_t pair = 0; pair < 2 * kGroups; ++pair) {
+          const int64_t group = block + pair / 2;
+          uint32_t mask = 0;
+          for (int64_t row = 0; row < kHalf; ++row) {
+            const Kept kept =
+                first + row < rows_ && group < groups_ ? weight.kept(first + row, group) : Kept{};
+            const auto add = [&](int at, float value) {
+              if (at / 2 != pair % 2) return;
+              mask |= uint32_t{1} << (2 * row + at % 2);
+              kept_.push_back(static_cast<uint16_t>(upper_bits(value)));
+            };
+            add(kept.first_at, kept.first);
+            add(kept.second_at, kept.second);
+          }
+          masks_.push_back(mask);
         }
       }
     }

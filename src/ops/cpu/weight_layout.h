@@ -50,12 +50,15 @@ class TiledLayout {
  private:
   void add_entries(const RowsLayout& weight, const TiledKernel& kernel);
   void add_pairs(const RowsLayout& weight, const TiledKernel& kernel);
+  void add_masks(const RowsLayout& weight);
 
   int64_t rows_;
   int64_t groups_;
   std::vector<Entry> entries_;
   std::vector<uint32_t> pairs_;
   std::vector<uint16_t> places_;
+  std::vector<uint32_t> masks_;
+  std::vector<uint16_t> kept_;
   std::unique_ptr<WeightCode> code_;
 };
 
