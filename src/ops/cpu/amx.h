@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/cpu/amx_registers.h"
 #include "ops/cpu/vectors.h"
 
 namespace prune2to4::cpu {
@@ -21,36 +22,21 @@ struct Amx {
   static constexpr int64_t kLanes = V::kLanes;
   static constexpr size_t kVectors = 24;
   static constexpr int64_t kRows = kPanelRows;
-  static constexpr int64_t kFeatures = 32;              // of a register's row
-  static constexpr int64_t kRegister = 16 * kFeatures;  // elements
   static_assert(kLanes == 16 && kRows == 2 * kLanes && kVectors % 2 == 0);
 
-  struct alignas(64) Config {
-    uint8_t palette = 1;
-    uint8_t start_row = 0;
-    uint8_t reserved[14] = {};
-    uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-  };
-
-  static constexpr int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-  static constexpr int64_t rounded(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
-  static constexpr int64_t width_of(int64_t groups) { return rounded(4 * groups, kFeatures); }
-  static __mmask32 first(int64_t count) {
-    return static_cast<__mmask32>(count < 32 ? (uint64_t{1} << count) - 1 : ~uint64_t{0});
-  }
+  static constexpr int64_t width_of(int64_t groups) { return rounded(4 * groups, kAmxFeatures); }
 
   static void pack(const void* x, Element, int64_t tokens, int64_t groups, float* tile) {
     const int64_t width = width_of(groups);
     const auto* from = static_cast<const uint16_t*>(x);
     auto* to = reinterpret_cast<uint16_t*>(tile);
     for (int64_t block = 0; block < rounded(tokens, 2 * kLanes); block += kLanes) {
-      for (int64_t feature = 0; feature < width; feature += kFeatures, to += kRegister) {
-        const __mmask32 kept = first(4 * groups - feature);
+      for (int64_t feature = 0; feature < width; feature += kAmxFeatures, to += kAmxRegister) {
+        const __mmask32 kept = first_lanes(4 * groups - feature);
         for (int64_t i = 0; i < kLanes; ++i) {
           const bool there = block + i < tokens;
           const auto* row = from + (there ? (block + i) * 4 * groups + feature : 0);
-          _mm512_storeu_si512(to + i * kFeatures, _mm512_maskz_loadu_epi16(there ? kept : 0, row));
+          _mm512_storeu_si512(to + i * kAmxFeatures, _mm512_maskz_loadu_epi16(there ? kept : 0, row));
         }
       }
     }
@@ -61,18 +47,18 @@ struct Amx {
    public:
     Spread(const TiledWeight& weight, int64_t panel, uint16_t* to)
         : masks_(weight.masks + panel * width_of(weight.groups)),
-          kept_(weight.kept + panel * width_of(weight.groups) * kFeatures / 2),
+          kept_(weight.kept + panel * width_of(weight.groups) * kAmxFeatures / 2),
           to_(to),
-          end_(to + width_of(weight.groups) * kFeatures) {}
+          end_(to + width_of(weight.groups) * kAmxFeatures) {}
 
     void go_on(int64_t groups) {
       for (int64_t i = 0; i < groups && to_ < end_; ++i) {
         _mm512_storeu_si512(to_, _mm512_maskz_expandloadu_epi16(masks_[0], kept_));
         const auto* rest = kept_ + __builtin_popcount(masks_[0]);
-        _mm512_storeu_si512(to_ + kFeatures, _mm512_maskz_expandloadu_epi16(masks_[1], rest));
+        _mm512_storeu_si512(to_ + kAmxFeatures, _mm512_maskz_expandloadu_epi16(masks_[1], rest));
         masks_ += 2;
-        kept_ += kFeatures;
-        to_ += 2 * kFeatures;
+        kept_ += kAmxFeatures;
+        to_ += 2 * kAmxFeatures;
       }
     }
 
@@ -100,7 +86,7 @@ struct Amx {
     }
 
     void go_on(int64_t tokens) {
-      for (const int64_t last = least(next_ + tokens, tokens_); next_ < last; ++next_, at_ += width_) {
+      for (const int64_t last = lesser(next_ + tokens, tokens_); next_ < last; ++next_, at_ += width_) {
         const float* from = (*sums_)[next_ / 16 * 2] + next_ % 16 * 16;
         Line line{V::load(from) + bias_.low, V::load(from + 256) + bias_.high};
         if (output_.gelu) line = {gelu<V>(line.low), gelu<V>(line.high)};
@@ -109,7 +95,7 @@ struct Amx {
           line = {line.low + more.low, line.high + more.high};
         }
         _mm_prefetch(static_cast<uint16_t*>(output_.out) + at_ + 2 * kLanes * width_, _MM_HINT_T0);
-        _mm512_mask_storeu_epi16(static_cast<uint16_t*>(output_.out) + at_, first(rows_),
+        _mm512_mask_storeu_epi16(static_cast<uint16_t*>(output_.out) + at_, first_lanes(rows_),
                                  reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(line.high, line.low)));
       }
     }
@@ -121,7 +107,7 @@ struct Amx {
     };
 
     Line read(const void* from, Element element, int64_t at) const {
-      return {read_some<V>(from, element, at, least(rows_, kLanes)),
+      return {read_some<V>(from, element, at, lesser(rows_, kLanes)),
               rows_ > kLanes ? read_some<V>(from, element, at + kLanes, rows_ - kLanes) : V::all(0)};
     }
 
@@ -139,38 +125,25 @@ struct Amx {
   static void multiply_registers(const uint16_t* inputs, const uint16_t* panel, int64_t width, Sums& sums,
                                  const Meanwhile& meanwhile) {
     const uint16_t* second = inputs + kLanes * width;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int64_t i = 0; i < width; i += kFeatures, panel += 2 * kRegister) {
-      _tile_loadd(6, panel, 64);
-      _tile_loadd(4, inputs + i * kLanes, 64);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_loadd(7, panel + kRegister, 64);
-      _tile_dpbf16ps(1, 4, 7);
-      _tile_loadd(5, second + i * kLanes, 64);
-      _tile_dpbf16ps(2, 5, 6);
-      _tile_dpbf16ps(3, 5, 7);
+    begin_sums();
+    for (int64_t i = 0; i < width; i += kAmxFeatures, panel += 2 * kAmxRegister) {
+      add_products(inputs + i * kLanes, second + i * kLanes, 64, panel, panel + kAmxRegister);
       meanwhile();
     }
-    _tile_stored(0, sums[0], 64);
-    _tile_stored(1, sums[1], 64);
-    _tile_stored(2, sums[2], 64);
-    _tile_stored(3, sums[3], 64);
+    store_sums(sums[0], sums[1], sums[2], sums[3], 64);
   }
 
   static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
                        int64_t last, const Output& output, float* memory) {
-    const Config config;
+    const AmxConfig config;
     _tile_loadconfig(&config);
     const int64_t width = width_of(weight.groups);
     const auto* inputs = reinterpret_cast<const uint16_t*>(tile);
     auto* panel = reinterpret_cast<uint16_t*>(memory);
     auto* next = panel + kRows * width;
     const int64_t blocks = rounded(tokens, 2 * kLanes) / (2 * kLanes);
-    const int64_t groups = (16 + blocks - 1) / blocks;                   // to spread at once
-    const int64_t lines = (2 * kLanes * kFeatures + width - 1) / width;  // to write at once
+    const int64_t groups = (16 + blocks - 1) / blocks;                      // to spread at once
+    const int64_t lines = (2 * kLanes * kAmxFeatures + width - 1) / width;  // to write at once
     alignas(64) Sums sums[2];
     Write write(output, weight.rows);
     Spread(weight, first / kRows, panel).go_on(width);
@@ -182,7 +155,7 @@ struct Amx {
           spread.go_on(row + kRows < last ? groups : 0);
           write.go_on(lines);
         });
-        write.begin(sums[turn], token, least(tokens - token, 2 * kLanes), row, least(last - row, kRows));
+        write.begin(sums[turn], token, lesser(tokens - token, 2 * kLanes), row, lesser(last - row, kRows));
       }
       auto* done = panel;
       panel = next;
@@ -195,10 +168,10 @@ struct Amx {
   static constexpr TiledKernel kKernel{.lanes = kLanes,
                                        .vectors = kVectors,
                                        .enough = 2,
-                                       .groups = kFeatures / 4,
+                                       .groups = kAmxFeatures / 4,
                                        .group_values = 2,
                                        .form = WeightForm::kMasks,
-                                       .group_step = kFeatures / 4,
+                                       .group_step = kAmxFeatures / 4,
                                        .row_step = kRows,
                                        .group_scratch = 2 * kRows * 4 / 2,
                                        .tile_floats = 128 * 3072 / 2,

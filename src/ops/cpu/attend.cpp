@@ -38,11 +38,12 @@ void add_tiles(const AttentionKernel& kernel, int64_t sequence, int64_t tokens, 
 
 std::optional<at::Tensor> attend_sequences(const Kernels& kernels, const at::Tensor& qkv,
                                            const at::Tensor& boundaries) {
-  const AttentionKernel& kernel = kernels.attention;
+  const bool wide = qkv.scalar_type() == at::kFloat;
+  if (!wide && qkv.scalar_type() != at::kBFloat16) return std::nullopt;
+  const AttentionKernel& kernel = wide ? kernels.attention_float : kernels.attention_bfloat16;
   const int64_t heads = qkv.size(2);
   const int64_t width = qkv.size(3);
-  if (qkv.scalar_type() != at::kFloat || width % static_cast<int64_t>(kernel.width_step) != 0)
-    return std::nullopt;
+  if (kernel.lanes == 0 || width % static_cast<int64_t>(kernel.width_step) != 0) return std::nullopt;
   at::Tensor result = at::empty({qkv.size(0), heads * width}, qkv.options());
   const auto* firsts = boundaries.const_data_ptr<int32_t>();
   std::vector<Queries> tiles;
@@ -52,16 +53,17 @@ std::optional<at::Tensor> attend_sequences(const Kernels& kernels, const at::Ten
     add_tiles(kernel, firsts[i], tokens, tiles);
     work += 2 * tokens * tokens * heads * width;
   }
-  const auto* from = qkv.const_data_ptr<float>();
-  auto* to = result.mutable_data_ptr<float>();
+  const auto* from = static_cast<const char*>(qkv.const_data_ptr());
+  auto* to = static_cast<char*>(result.mutable_data_ptr());
+  const auto size = static_cast<int64_t>(qkv.element_size());
   const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(width)));
   share_out(static_cast<int64_t>(tiles.size()) * heads, threads_for(work), [&](int64_t part) {
     const Queries& tile = tiles[static_cast<size_t>(part / heads)];
     const int64_t head = part % heads * width;
     const int64_t step = heads * width;
-    kernel.attend({from + tile.sequence * 3 * step + head, to + tile.sequence * step + head, tile.tokens,
-                   width, step, scale},
-                  tile.first, tile.last, head_memory.floats(kernel.floats(width)));
+    kernel.attend({from + (tile.sequence * 3 * step + head) * size, to + (tile.sequence * step + head) * size,
+                   tile.tokens, width, step, scale},
+                  tile.first, tile.last, head_memory.floats(kernel.floats(width, tile.tokens)));
   });
   return result;
 }

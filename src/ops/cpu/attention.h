@@ -42,7 +42,9 @@ struct Attention {
     float* sums;     // [width][queries]
     float* scores;   // [keys of the block][queries]; their weights, later
   };
-  static int64_t floats(int64_t width) { return (2 * width + kKeys) * kStride; }
+  static int64_t floats(int64_t width, int64_t) { return (2 * width + kKeys) * kStride; }
+
+  static const float* qkv(const Head& head) { return static_cast<const float*>(head.qkv); }
 
   // The first kUsed vectors of queries.
   template <size_t kUsed>
@@ -128,7 +130,7 @@ struct Attention {
     }
 
     static void begin(const Memory& memory, const Head& head, int64_t first, int64_t last) {
-      read_columns<V>(head.qkv + first * 3 * head.step, Element::kFloat, last - first, 3 * head.step, 0,
+      read_columns<V>(qkv(head) + first * 3 * head.step, Element::kFloat, last - first, 3 * head.step, 0,
                       head.width, kStride, memory.queries);
       F scales[kUsed];
       for (F& each : scales) each = V::all(head.scale * 1.44269504F);  // log2(e): for powers of two
@@ -143,7 +145,7 @@ struct Attention {
       for (F& each : greatest) each = V::all(-3.4028235e38F);
       for (int64_t key = 0; key < head.tokens; key += kKeys) {
         const int64_t count = head.tokens - key < kKeys ? head.tokens - key : kKeys;
-        const float* keys = head.qkv + (3 * key + 1) * head.step;
+        const float* keys = qkv(head) + (3 * key + 1) * head.step;
         F shrink[kUsed];
         for (size_t i = 0; i < kUsed; ++i) shrink[i] = greatest[i];
         score<kRows>(memory, head, keys, 0, count, greatest);
@@ -157,7 +159,7 @@ struct Attention {
       for (F& each : all) each = V::all(1) / each;
       scale(memory.sums, head.width, all);
       Output output;
-      output.out = head.out + first * head.step;
+      output.out = static_cast<float*>(head.out) + first * head.step;
       write_sums<V>(memory.sums, kStride, last - first, head.width, 0, head.step, output);
     }
   };

@@ -35,8 +35,10 @@ struct Avx2 {
 }  // namespace
 
 const Kernels& avx2_kernels() {
-  static const Kernels kernels{"AVX2", Tiled<Avx2, 12, 16>::kKernel, {},
-                               {},     Rows<Avx2>::kKernel,          Attention<Avx2, 3, 4>::kKernel};
+  static const Kernels kernels{.name = "AVX2",
+                               .tiled_float = Tiled<Avx2, 12, 16>::kKernel,
+                               .rows = Rows<Avx2>::kKernel,
+                               .attention_float = Attention<Avx2, 3, 4>::kKernel};
   return kernels;
 }
 

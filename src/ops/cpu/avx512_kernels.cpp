@@ -8,12 +8,11 @@
 namespace prune2to4::cpu {
 
 const Kernels& avx512_kernels() {
-  static const Kernels kernels{"AVX-512",
-                               Tiled<Avx512, 8, 16>::kKernel,
-                               {},
-                               Coded<Avx512, 16>::kKernel,
-                               Rows<Avx512>::kKernel,
-                               Attention<Avx512, 3, 8>::kKernel};
+  static const Kernels kernels{.name = "AVX-512",
+                               .tiled_float = Tiled<Avx512, 8, 16>::kKernel,
+                               .coded = Coded<Avx512, 16>::kKernel,
+                               .rows = Rows<Avx512>::kKernel,
+                               .attention_float = Attention<Avx512, 3, 8>::kKernel};
   return kernels;
 }
 

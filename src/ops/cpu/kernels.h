@@ -113,10 +113,10 @@ struct RowsKernel {
                    const Output& output) = nullptr;
 };
 
-// One head of a sequence, fp32.
+// One head of a sequence, in the kernel's type.
 struct Head {
-  const float* qkv = nullptr;  // the first token's query, of [tokens, 3, heads, width]
-  float* out = nullptr;        // the first token's, of [tokens, heads, width]
+  const void* qkv = nullptr;  // the first token's query, of [tokens, 3, heads, width]
+  void* out = nullptr;        // the first token's, of [tokens, heads, width]
   int64_t tokens = 0;
   int64_t width = 0;
   int64_t step = 0;  // heads * width
@@ -129,19 +129,21 @@ struct AttentionKernel {
   size_t vectors = 0;
   size_t width_step = 0;  // a head's width is a multiple of it
   // Floats of memory that a call takes.
-  int64_t (*floats)(int64_t width) = nullptr;
+  int64_t (*floats)(int64_t width, int64_t tokens) = nullptr;
   // Queries first ... last - 1.
   void (*attend)(const Head& head, int64_t first, int64_t last, float* memory) = nullptr;
 };
 
 struct Kernels {
-  const char* name;            // of the instruction set
-  TiledKernel tiled_float;     // of fp32, and of bf16 that is computed in fp32
-  TiledKernel tiled_bfloat16;  // empty: there is none
-  TiledKernel coded;           // as tiled_float, where memory can be made executable; empty: there is none
-  RowsKernel rows;             // empty: there is none
-  AttentionKernel attention;
-  const char* bfloat16_name = nullptr;  // of what tiled_bfloat16 takes besides
+  const char* name = nullptr;    // of the instruction set
+  TiledKernel tiled_float = {};  // of fp32, and of bf16 that is computed in fp32
+  TiledKernel coded = {};        // the same, where memory can be made executable; empty: there is none
+  RowsKernel rows = {};          // empty: there is none
+  AttentionKernel attention_float = {};
+  // For bf16; empty: there is none.
+  const char* bfloat16_name = nullptr;  // of what they need besides
+  TiledKernel tiled_bfloat16 = {};
+  AttentionKernel attention_bfloat16 = {};
 };
 
 const Kernels& portable_kernels();

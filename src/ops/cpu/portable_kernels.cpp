@@ -25,8 +25,9 @@ struct Portable {
 }  // namespace
 
 const Kernels& portable_kernels() {
-  static const Kernels kernels{"portable", Tiled<Portable, 8, 32>::kKernel,   {}, {},
-                               {},         Attention<Portable, 3, 4>::kKernel};
+  static const Kernels kernels{.name = "portable",
+                               .tiled_float = Tiled<Portable, 8, 32>::kKernel,
+                               .attention_float = Attention<Portable, 3, 4>::kKernel};
   return kernels;
 }
 

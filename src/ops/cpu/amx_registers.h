@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+// AMX's registers, each 16 rows of 64 bytes: 0 ... 3 are sums of 2 x 2 products in bf16, of 4 and 5 by 6
+// and 7.
+namespace prune2to4::cpu {
+namespace {
+
+constexpr int64_t kAmxFeatures = 32;                 // of a row, in bf16
+constexpr int64_t kAmxRegister = 16 * kAmxFeatures;  // elements
+
+struct alignas(64) AmxConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t rounded(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+
+// All of them where that is less than `count`, none where it is negative.
+inline __mmask32 first_lanes(int64_t count) {
+  if (count <= 0) return 0;
+  return static_cast<__mmask32>(count < 32 ? (uint64_t{1} << count) - 1 : ~uint64_t{0});
+}
+
+inline void begin_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+
+// Rows [16][32], `bytes` apart, by pairs of rows' elements, [16][16][2] one behind the other.
+inline void add_products(const uint16_t* a0, const uint16_t* a1, int64_t bytes, const uint16_t* b0,
+                         const uint16_t* b1) {
+  _tile_loadd(6, b0, 64);
+  _tile_loadd(4, a0, bytes);
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_loadd(7, b1, 64);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(5, a1, bytes);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+// [16][16] each, its rows `bytes` apart.
+inline void store_sums(float* a0_b0, float* a0_b1, float* a1_b0, float* a1_b1, int64_t bytes) {
+  _tile_stored(0, a0_b0, bytes);
+  _tile_stored(1, a0_b1, bytes);
+  _tile_stored(2, a1_b0, bytes);
+  _tile_stored(3, a1_b1, bytes);
+}
+
+}  // namespace
+}  // namespace prune2to4::cpu
