@@ -20,9 +20,9 @@ namespace {
 template <typename V>
 struct Amx {
   static constexpr int64_t kLanes = V::kLanes;
-  static constexpr size_t kVectors = 24;
+  static constexpr int64_t kTokens = 2 * kLanes;  // at once
   static constexpr int64_t kRows = kPanelRows;
-  static_assert(kLanes == 16 && kRows == 2 * kLanes && kVectors % 2 == 0);
+  static_assert(kLanes == 16 && kRows == 2 * kLanes);
 
   static constexpr int64_t width_of(int64_t groups) { return rounded(4 * groups, kAmxFeatures); }
 
@@ -30,7 +30,7 @@ struct Amx {
     const int64_t width = width_of(groups);
     const auto* from = static_cast<const uint16_t*>(x);
     auto* to = reinterpret_cast<uint16_t*>(tile);
-    for (int64_t block = 0; block < rounded(tokens, 2 * kLanes); block += kLanes) {
+    for (int64_t block = 0; block < rounded(tokens, kTokens); block += kLanes) {
       for (int64_t feature = 0; feature < width; feature += kAmxFeatures, to += kAmxRegister) {
         const __mmask32 kept = first_lanes(4 * groups - feature);
         for (int64_t i = 0; i < kLanes; ++i) {
@@ -94,7 +94,7 @@ struct Amx {
           const Line more = read(output_.residual, Element::kBFloat16, at_);
           line = {line.low + more.low, line.high + more.high};
         }
-        _mm_prefetch(static_cast<uint16_t*>(output_.out) + at_ + 2 * kLanes * width_, _MM_HINT_T0);
+        _mm_prefetch(static_cast<uint16_t*>(output_.out) + at_ + kTokens * width_, _MM_HINT_T0);
         _mm512_mask_storeu_epi16(static_cast<uint16_t*>(output_.out) + at_, first_lanes(rows_),
                                  reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(line.high, line.low)));
       }
@@ -141,33 +141,33 @@ struct Amx {
     const auto* inputs = reinterpret_cast<const uint16_t*>(tile);
     auto* panel = reinterpret_cast<uint16_t*>(memory);
     auto* next = panel + kRows * width;
-    const int64_t blocks = rounded(tokens, 2 * kLanes) / (2 * kLanes);
-    const int64_t groups = (16 + blocks - 1) / blocks;                      // to spread at once
-    const int64_t lines = (2 * kLanes * kAmxFeatures + width - 1) / width;  // to write at once
+    const int64_t blocks = rounded(tokens, kTokens) / kTokens;
+    const int64_t groups = (16 + blocks - 1) / blocks;                   // to spread at once
+    const int64_t lines = (kTokens * kAmxFeatures + width - 1) / width;  // to write at once
     alignas(64) Sums sums[2];
     Write write(output, weight.rows);
     Spread(weight, first / kRows, panel).go_on(width);
     int64_t turn = 0;
     for (int64_t row = first; row < last; row += kRows) {
       Spread spread(weight, row + kRows < last ? row / kRows + 1 : row / kRows, next);
-      for (int64_t token = 0; token < tokens; token += 2 * kLanes, turn = 1 - turn) {
+      for (int64_t token = 0; token < tokens; token += kTokens, turn = 1 - turn) {
         multiply_registers(inputs + token * width, panel, width, sums[turn], [&] {
           spread.go_on(row + kRows < last ? groups : 0);
           write.go_on(lines);
         });
-        write.begin(sums[turn], token, lesser(tokens - token, 2 * kLanes), row, lesser(last - row, kRows));
+        write.begin(sums[turn], token, lesser(tokens - token, kTokens), row, lesser(last - row, kRows));
       }
       auto* done = panel;
       panel = next;
       next = done;
     }
-    write.go_on(2 * kLanes);
+    write.go_on(kTokens);
     _tile_release();
   }
 
-  static constexpr TiledKernel kKernel{.lanes = kLanes,
-                                       .vectors = kVectors,
-                                       .enough = 2,
+  static constexpr TiledKernel kKernel{.lanes = kTokens,
+                                       .vectors = 12,
+                                       .enough = 1,
                                        .groups = kAmxFeatures / 4,
                                        .group_values = 2,
                                        .form = WeightForm::kMasks,

@@ -38,7 +38,7 @@ int64_t cost(const TiledKernel& kernel, const Grid& grid, int64_t threads) {
 int64_t most_vectors(const TiledKernel& kernel, int64_t groups) {
   const auto vectors = static_cast<int64_t>(kernel.vectors);
   if (kernel.tile_floats == 0) return vectors;
-  return std::clamp<int64_t>(kernel.tile_floats / (groups * kernel.group_values * kernel.lanes), 2, vectors);
+  return std::clamp<int64_t>(kernel.tile_floats / (groups * kernel.group_values * kernel.lanes), 1, vectors);
 }
 
 Grid best_grid(const TiledKernel& kernel, const TiledWeight& weight, int64_t tokens, int64_t threads) {
