@@ -45,6 +45,7 @@ struct Amx {
   // Spreads out a panel: [features / 32][2][16][32]. Of two lines, which hold 16 rows' group, half is kept.
   class Spread {
    public:
+    Spread() = default;  // none
     Spread(const TiledWeight& weight, int64_t panel, uint16_t* to)
         : masks_(weight.masks + panel * width_of(weight.groups)),
           kept_(weight.kept + panel * width_of(weight.groups) * kAmxFeatures / 2),
@@ -63,10 +64,10 @@ struct Amx {
     }
 
    private:
-    const uint32_t* masks_;
-    const uint16_t* kept_;
-    uint16_t* to_;
-    uint16_t* end_;
+    const uint32_t* masks_ = nullptr;
+    const uint16_t* kept_ = nullptr;
+    uint16_t* to_ = nullptr;
+    uint16_t* end_ = nullptr;
   };
 
   using Sums = float[4][256];  // of 32 tokens by a panel's rows: [2 * token half + row half][16][16]
@@ -95,8 +96,7 @@ struct Amx {
           line = {line.low + more.low, line.high + more.high};
         }
         _mm_prefetch(static_cast<uint16_t*>(output_.out) + at_ + kTokens * width_, _MM_HINT_T0);
-        _mm512_mask_storeu_epi16(static_cast<uint16_t*>(output_.out) + at_, first_lanes(rows_),
-                                 reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(line.high, line.low)));
+        store_bfloat16(static_cast<uint16_t*>(output_.out) + at_, first_lanes(rows_), line.low, line.high);
       }
     }
 
@@ -149,10 +149,10 @@ struct Amx {
     Spread(weight, first / kRows, panel).go_on(width);
     int64_t turn = 0;
     for (int64_t row = first; row < last; row += kRows) {
-      Spread spread(weight, row + kRows < last ? row / kRows + 1 : row / kRows, next);
+      Spread spread = row + kRows < last ? Spread(weight, row / kRows + 1, next) : Spread();
       for (int64_t token = 0; token < tokens; token += kTokens, turn = 1 - turn) {
         multiply_registers(inputs + token * width, panel, width, sums[turn], [&] {
-          spread.go_on(row + kRows < last ? groups : 0);
+          spread.go_on(groups);
           write.go_on(lines);
         });
         write.begin(sums[turn], token, lesser(tokens - token, kTokens), row, lesser(last - row, kRows));

@@ -165,15 +165,12 @@ struct AmxAttention {
       for (int64_t i = 0; i < last - first; ++i) {
         const float* from = sums[i / kLanes * 2] + i % kLanes * kLanes;
         const F factor = V::all(factors[i]);
-        _mm512_mask_storeu_epi16(static_cast<uint16_t*>(head.out) + (first + i) * head.step + feature,
-                                 first_lanes(head.width - feature),
-                                 reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(V::load(from + 256) * factor,
-                                                                               V::load(from) * factor)));
+        store_bfloat16(static_cast<uint16_t*>(head.out) + (first + i) * head.step + feature,
+                       first_lanes(head.width - feature), V::load(from) * factor,
+                       V::load(from + 256) * factor);
       }
     }
   }
-
-  static int64_t floats(int64_t width, int64_t tokens) { return Memory::floats(width, tokens); }
 
   static void attend(const Head& head, int64_t first, int64_t last, float* memory) {
     const AmxConfig config;
@@ -194,7 +191,7 @@ struct AmxAttention {
     _tile_release();
   }
 
-  static constexpr AttentionKernel kKernel{kLanes, kVectors, 2, &floats, &attend};
+  static constexpr AttentionKernel kKernel{kLanes, kVectors, 2, &Memory::floats, &attend};
 };
 
 }  // namespace

@@ -30,6 +30,11 @@ inline __mmask32 first_lanes(int64_t count) {
   return static_cast<__mmask32>(count < 32 ? (uint64_t{1} << count) - 1 : ~uint64_t{0});
 }
 
+// The rounded lanes of `low` and `high`, side by side.
+inline void store_bfloat16(uint16_t* to, __mmask32 lanes, __m512 low, __m512 high) {
+  _mm512_mask_storeu_epi16(to, lanes, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+}
+
 inline void begin_sums() {
   _tile_zero(0);
   _tile_zero(1);
