@@ -47,7 +47,10 @@ if(TARGET prune2to4::torch_cuda)
       ops/cuda/gemm/half_norm.cu
       ops/cuda/gemm/half_norm_gelu.cu
       ops/cuda/gemm/half_residual_norm.cu
-      ops/cuda/gemm/row_norms.cu)
+      ops/cuda/gemm/row_norms.cu
+      ops/cuda/gemm/stationary/bfloat16.cu
+      ops/cuda/gemm/stationary/fragments.cu
+      ops/cuda/gemm/stationary/half.cu)
     set_target_properties(prune2to4_gemm PROPERTIES CUDA_STANDARD 17 CUDA_ARCHITECTURES 90a-real)
     target_include_directories(prune2to4_gemm PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
     target_include_directories(prune2to4_gemm SYSTEM PRIVATE

@@ -20,7 +20,9 @@ struct Layer {
   std::unique_ptr<SparseGemm> sparse;
 
   Layer(GemmBackend& gemms, int64_t out, int64_t in, at::ScalarType dtype, bool biased)
-      : weight(random_2_4(out, in, dtype).to(kGpu)), sparse(gemms.compress(weight)) {
+      : weight(
+            (random_2_4(out, in, dtype) * (at::rand({out, in}) < 0.8)).to(kGpu)),  // some keep fewer than two
+        sparse(gemms.compress(weight)) {
     if (biased) bias = at::randn({out}, weight.options());
   }
   Operands operands(int64_t tokens, Epilogue epilogue) const {
@@ -36,7 +38,10 @@ void check_random_products(int64_t calls) {
   const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };
   while (calls > 0) {
     const at::ScalarType dtype = below(2) == 0 ? at::kHalf : at::kBFloat16;
-    const Layer layer(*gpu_gemms(), 8 * (1 + below(200)), 32 * (1 + below(64)), dtype, below(4) != 0);
+    const bool stationary = below(3) == 0;  // a shape that kernels whose weight stays in registers take
+    const int64_t out = stationary ? 256 * (1 + below(6)) : 8 * (1 + below(200));
+    const int64_t in = stationary ? 768 * (below(2) == 0 ? 1 : 4) : 32 * (1 + below(64));
+    const Layer layer(*gpu_gemms(), out, in, dtype, below(4) != 0);
     for (int of_layer = 0; of_layer < 100 && calls > 0; ++of_layer, --calls) {
       const Epilogue epilogue = kEpilogues[below(2)];
       const int64_t tokens = below(3) == 0 ? 1 + below(3000) : 1 + below(300);

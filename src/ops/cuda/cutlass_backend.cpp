@@ -14,6 +14,7 @@
 #include "ops/cuda/cusparselt_gemm.h"
 #include "ops/cuda/dense_gemm.h"
 #include "ops/cuda/gemm/gemm.h"
+#include "ops/cuda/gemm/stationary/fragments.h"
 #include "ops/cuda/join_gemms.h"
 #include "ops/sparse_gemm.h"
 
@@ -63,11 +64,29 @@ gemm::Kernels kernels_for(gemm::Type type, Epilogue epilogue) {
   return half ? gemm::half_norm() : gemm::bfloat16_norm();
 }
 
-std::vector<std::string> names_of(const gemm::Kernels& kernels) {
-  std::vector<std::string> names;
-  for (int i = 0; i < kernels.count; ++i) names.emplace_back(kernels.first[i].name);
-  return names;
+gemm::Kernels stationary_kernels_for(gemm::Type type, Epilogue epilogue) {
+  const bool gelu = epilogue.activation == Activation::kGelu;
+  if (epilogue.residual && !epilogue.norm) return {nullptr, 0};
+  gemm::Finish finish = gelu ? gemm::Finish::kGelu : gemm::Finish::kBias;
+  if (epilogue.norm) finish = gelu ? gemm::Finish::kNormGelu : gemm::Finish::kNorm;
+  if (epilogue.residual) finish = gemm::Finish::kResidualNorm;
+  return type == gemm::Type::kHalf ? gemm::half_stationary(finish) : gemm::bfloat16_stationary(finish);
 }
+
+// Those of one epilogue that take a weight; the first one takes every weight.
+struct FittingKernels {
+  FittingKernels(gemm::Type type, Epilogue epilogue, int out, int in) {
+    for (const gemm::Kernels& all : {kernels_for(type, epilogue), stationary_kernels_for(type, epilogue)}) {
+      for (const gemm::Kernel* each = all.first; each != all.first + all.count; ++each) {
+        if (!each->takes(out, in)) continue;
+        kernels.push_back(each);
+        names.emplace_back(each->name);
+      }
+    }
+  }
+  std::vector<const gemm::Kernel*> kernels;
+  std::vector<std::string> names;
+};
 
 // nullptr of an undefined tensor.
 template <typename T>
@@ -82,42 +101,53 @@ class CutlassGemm final : public SparseGemm {
         out_(static_cast<int>(weight.size(0))),
         in_(static_cast<int>(weight.size(1))),
         gpu_(gpu_of(weight.device())) {
-    for (const Epilogue& each : kEpilogues) names_[each] = names_of(kernels_for(type_, each));
+    for (const Epilogue& each : kEpilogues) {
+      kernels_.emplace(each, FittingKernels(type_, each, out_, in_));
+    }
     const c10::cuda::CUDAGuard guard(weight.device());
     const gemm::CompressedBytes size = gemm::compressed_bytes(out_, in_, gpu_);
     values_ = bytes(size.values, weight.device());
     metadata_ = bytes(size.metadata, weight.device());
     const at::Tensor workspace = bytes(size.workspace, weight.device());
     const at::Tensor dense = weight.contiguous();
+    // First, since kernels read it before the kernel before them has ended.
+    if (gemm::is_stationary(out_, in_)) {
+      fragments_ = bytes(gemm::fragment_bytes(out_, in_), weight.device());
+      C10_CUDA_CHECK(gemm::lay_out_fragments(dense.const_data_ptr(), out_, in_, fragments_.mutable_data_ptr(),
+                                             c10::cuda::getCurrentCUDAStream()));
+    }
     C10_CUDA_CHECK(gemm::compress(dense.const_data_ptr(), out_, in_, values_.mutable_data_ptr(),
                                   metadata_.mutable_data_ptr(), workspace.mutable_data_ptr(), gpu_,
                                   c10::cuda::getCurrentCUDAStream()));
   }
 
-  const std::vector<std::string>& kernels(Epilogue epilogue) const override { return names_.at(epilogue); }
+  const std::vector<std::string>& kernels(Epilogue epilogue) const override {
+    return kernels_.at(epilogue).names;
+  }
 
   bool run(size_t kernel, const Operands& operands, at::Tensor& d) const override {
     gemm::Product product = product_of(operands.x, d);
     product.bias = operands.bias ? operands.bias->const_data_ptr() : nullptr;
-    return run(kernels_for(type_, operands.epilogue()).first[kernel], product, d.device());
+    return run(*kernels_.at(operands.epilogue()).kernels[kernel], product, d.device());
   }
 
   bool run_norm(size_t kernel, const NormOperands& operands, at::Tensor& d) const override {
     gemm::Product product = product_of(operands.x, d);
     product.norms = data_of<gemm::RowNorm>(operands.norms);
     product.terms = data_of<gemm::OutTerm>(operands.terms);
+    const gemm::Kernel& chosen = *kernels_.at(operands.epilogue()).kernels[kernel];
     at::Tensor sums;
-    const int parts = out_ / gemm::kSummedColumns;
+    const int parts = out_ / chosen.summed_columns;
     if (operands.residual.defined()) {
       sums = at::empty({parts, d.size(0), 2}, operands.terms.options());
       product.residual = operands.residual.const_data_ptr();
       product.sums = data_of<float2>(sums);
     }
-    if (!run(kernels_for(type_, operands.epilogue()).first[kernel], product, d.device())) return false;
+    if (!run(chosen, product, d.device())) return false;
     if (sums.defined()) {
       const c10::cuda::CUDAGuard guard(d.device());
       C10_CUDA_CHECK(
-          gemm::row_norms(product.sums, parts, product.tokens, static_cast<float>(operands.epsilon),
+          gemm::row_norms(product.sums, parts, out_, product.tokens, static_cast<float>(operands.epsilon),
                           data_of<gemm::RowNorm>(operands.new_norms), c10::cuda::getCurrentCUDAStream()));
     }
     return true;
@@ -131,6 +161,7 @@ class CutlassGemm final : public SparseGemm {
     product.tokens = static_cast<int>(x.size(0));
     product.values = values_.const_data_ptr();
     product.metadata = metadata_.const_data_ptr();
+    product.fragments = data_of<const void>(fragments_);
     product.x = x.const_data_ptr();
     product.d = d.mutable_data_ptr();
     return product;
@@ -156,9 +187,10 @@ class CutlassGemm final : public SparseGemm {
   int out_;
   int in_;
   gemm::Gpu gpu_;
-  std::map<Epilogue, std::vector<std::string>> names_;  // of the kernels
+  std::map<Epilogue, FittingKernels> kernels_;
   at::Tensor values_;
   at::Tensor metadata_;
+  at::Tensor fragments_;  // undefined: there are none
 };
 
 // The kernel module's own line; empty where it does not say.

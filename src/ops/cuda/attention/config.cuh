@@ -7,6 +7,7 @@
 
 #include "ops/cuda/attention/attention.h"
 #include "ops/cuda/attention/schedule.cuh"
+#include "ops/cuda/cursor.cuh"
 
 namespace prune2to4::attention {
 
@@ -73,19 +74,5 @@ struct Config {
 };
 
 using Barrier = cutlass::arch::ClusterTransactionBarrier;
-
-// A place in a ring, and how often it was gone round.
-template <int kCount>
-struct Cursor {
-  int slot = 0;
-  uint32_t phase = 0;
-
-  CUTE_DEVICE void advance() {
-    if (++slot == kCount) {
-      slot = 0;
-      phase ^= 1;
-    }
-  }
-};
 
 }  // namespace prune2to4::attention

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cudaTypedefs.h>
-#include <cuda_runtime_api.h>
-
 #include "ops/cuda/attention/attention.cuh"
 #include "ops/cuda/early_launch.cuh"
+#include "ops/cuda/tensor_map.cuh"
 
 namespace prune2to4::attention {
 
@@ -14,30 +12,14 @@ namespace prune2to4::attention {
 // zeros begin: that is how a tile ends within the matrix.
 template <typename C>
 cudaError_t encode(const Call& call, CUtensorMap& map) {
-  static const auto driver = [] {
-    void* function = nullptr;
-    cudaDriverEntryPointQueryResult found{};
-    const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000,
-                                                               cudaEnableDefault, &found);
-    return error == cudaSuccess && found == cudaDriverEntryPointSuccess
-               ? reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(function)
-               : nullptr;
-  }();
-  if (driver == nullptr) return cudaErrorNotSupported;
   const cuuint64_t columns = cuuint64_t{3} * static_cast<cuuint64_t>(call.heads) * C::kWidth;
   const cuuint64_t row = columns * sizeof(typename C::Element);
   const cuuint64_t sizes[] = {columns, kRows, static_cast<cuuint64_t>(call.tokens) + kRows};
   const cuuint64_t strides[] = {row, row};
   const cuuint32_t box[] = {C::kWidth, kRows, 1};
-  const cuuint32_t steps[] = {1, 1, 1};
   const auto start = reinterpret_cast<uintptr_t>(call.qkv) - kRows * row;
-  const bool half = std::is_same_v<typename C::Element, cutlass::half_t>;
-  const CUresult done =
-      driver(&map, half ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3,
-             reinterpret_cast<void*>(start), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-             C::kWide ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_64B,
-             CU_TENSOR_MAP_L2_PROMOTION_L2_128B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  return done == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
+  return prune2to4::encode<typename C::Element, 3>(map, reinterpret_cast<const void*>(start), sizes, strides,
+                                                   box);
 }
 
 template <typename C>

@@ -7,17 +7,16 @@
 #include <cstddef>
 #include <cstdint>
 
-// 2:4 products by CUTLASS on GPUs of compute capability 9.0, without Torch. The weight W [out, in] is the
-// structured operand; activations and result are row-major, [tokens, in] and [tokens, out], which CUTLASS
-// sees as column-major [in, tokens] and [out, tokens]: nothing is transposed. All pointers are 16-byte
-// aligned. Programmatic dependent launch: a kernel may start while the one before it ends, and waits for that
-// one's results before it reads or writes any.
+// 2:4 products by CUTLASS and by kernels of our own on GPUs of compute capability 9.0, without Torch. The
+// weight W [out, in] is the structured operand; activations and result are row-major, [tokens, in] and
+// [tokens, out], which CUTLASS sees as column-major [in, tokens] and [out, tokens]: nothing is transposed.
+// All pointers are 16-byte aligned. Programmatic dependent launch: a kernel may start while the one before it
+// ends, and waits for that one's results before it reads or writes any.
 namespace prune2to4::gemm {
 
 enum class Type { kHalf, kBFloat16 };
 
-// Each group of so many columns of a matrix [tokens, width] has, for each row, its values' sum and sum of
-// squares: [width / kSummedColumns][tokens].
+// What kernels with sums ask of a result's width to be a multiple of.
 constexpr int kSummedColumns = 128;
 
 // What makes a row's values normalised: value * scale + shift. Kernels read up to kReadTogether of them, also
@@ -34,13 +33,14 @@ struct OutTerm {
   float bias;
 };
 
-// d = activation(x W^T + bias). The values' and metadata's layout is one for every kernel here.
+// d = activation(x W^T + bias). The values' and metadata's layout is one for every kernel that takes them.
 struct Product {
   int out = 0;  // a multiple of 8
   int in = 0;   // a multiple of 32
   int tokens = 0;
   const void* values = nullptr;
   const void* metadata = nullptr;
+  const void* fragments = nullptr;  // of kernels whose weight stays in registers
   const void* x = nullptr;
   const void* bias = nullptr;  // [out]; null: none
   void* d = nullptr;
@@ -50,7 +50,9 @@ struct Product {
   const RowNorm* norms = nullptr;  // of x, or of the residual; null: the rows are normalised already
   const OutTerm* terms = nullptr;  // [out]
   const void* residual = nullptr;  // [tokens, out]
-  float2* sums = nullptr;          // of d, written
+  // Written: for each row of d and each group of Kernel::summed_columns its values' sum and sum of squares,
+  // [out / summed_columns][tokens].
+  float2* sums = nullptr;
 };
 
 struct Gpu {
@@ -60,9 +62,11 @@ struct Gpu {
 
 struct Kernel {
   const char* name;  // tile (out x tokens x in), schedule and cluster
+  bool (*takes)(int out, int in);
   size_t (*workspace_bytes)(const Product&, const Gpu&);
   // cudaErrorNotSupported: the shape does not fit this kernel.
   cudaError_t (*run)(const Product&, const Gpu&, cudaStream_t);
+  int summed_columns;
 };
 
 struct Kernels {
@@ -84,8 +88,13 @@ Kernels bfloat16_norm_gelu();
 Kernels half_residual_norm();
 Kernels bfloat16_residual_norm();
 
-// Of rows of kSummedColumns * parts values, by their sums: LayerNorm without weight and bias.
-cudaError_t row_norms(const float2* sums, int parts, int tokens, float epsilon, RowNorm* norms,
+// The same by kernels whose weight stays in registers (stationary/), for weights of some shapes.
+enum class Finish { kBias, kGelu, kNorm, kNormGelu, kResidualNorm };
+Kernels half_stationary(Finish finish);
+Kernels bfloat16_stationary(Finish finish);
+
+// Of rows of `width` values, by the sums of so many parts: LayerNorm without weight and bias.
+cudaError_t row_norms(const float2* sums, int parts, int width, int tokens, float epsilon, RowNorm* norms,
                       cudaStream_t stream);
 
 // Of a weight [out, in].

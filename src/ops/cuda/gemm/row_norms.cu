@@ -45,9 +45,9 @@ __global__ void norms_of_sums(Sums of) {
 
 }  // namespace
 
-cudaError_t row_norms(const float2* sums, int parts, int tokens, float epsilon, RowNorm* norms,
+cudaError_t row_norms(const float2* sums, int parts, int width, int tokens, float epsilon, RowNorm* norms,
                       cudaStream_t stream) {
-  const Sums of{sums, parts, tokens, 1.0F / static_cast<float>(parts * kSummedColumns), epsilon, norms};
+  const Sums of{sums, parts, tokens, 1.0F / static_cast<float>(width), epsilon, norms};
   return launch_early(norms_of_sums, (tokens + kThreads - 1) / kThreads, kThreads, 0, stream, of);
 }
 

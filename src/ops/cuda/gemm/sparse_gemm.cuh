@@ -102,7 +102,9 @@ struct SparseGemm {
     return !done && error == cudaSuccess ? cudaErrorLaunchFailure : error;
   }
 
-  static constexpr Kernel kernel(const char* name) { return {name, workspace_bytes, run}; }
+  static constexpr Kernel kernel(const char* name) {
+    return {name, [](int /*out*/, int /*in*/) { return true; }, workspace_bytes, run, kSummedColumns};
+  }
 };
 
 template <int kOut, int kTokens, int kIn>
