@@ -40,7 +40,7 @@ void check_random_products(int64_t calls) {
     const at::ScalarType dtype = below(2) == 0 ? at::kHalf : at::kBFloat16;
     const bool stationary = below(3) == 0;  // a shape that kernels whose weight stays in registers take
     const int64_t out = stationary ? 256 * (1 + below(6)) : 8 * (1 + below(200));
-    const int64_t in = stationary ? 768 * (below(2) == 0 ? 1 : 4) : 32 * (1 + below(64));
+    const int64_t in = stationary ? (below(2) == 0 ? 768 : 1024) : 32 * (1 + below(64));
     const Layer layer(*gpu_gemms(), out, in, dtype, below(4) != 0);
     for (int of_layer = 0; of_layer < 100 && calls > 0; ++of_layer, --calls) {
       const Epilogue epilogue = kEpilogues[below(2)];

@@ -33,17 +33,18 @@ constexpr int kPassTokens = 32;       // that the epilogue takes at a time
 constexpr int kSharedBytes = 232448;  // that a block can have
 
 // Of a tile of kTokens tokens, whose inputs come kChunk at a time.
-template <typename Element_, Finish kFinish_, int kTokens_, int kChunk_>
+template <typename Element_, Finish kFinish_, int kInputs_, int kTokens_, int kChunk_>
 struct Config {
   using Element = Element_;
   static constexpr Finish kFinish = kFinish_;
+  static constexpr int kInputs = kInputs_;
   static constexpr int kTokens = kTokens_;
   static constexpr int kChunk = kChunk_;
-  static constexpr int kChunks = kStationaryInputs / kChunk;  // of a tile
-  static constexpr int kBoxes = kChunk / kBoxInputs;          // of a chunk
+  static constexpr int kChunks = kInputs / kChunk;    // of a tile
+  static constexpr int kBoxes = kChunk / kBoxInputs;  // of a chunk
   static constexpr int kBoxBytes = kTokens * kRowBytes;
-  static constexpr int kInstructions = kStationaryInputs / kFragmentInputs;
-  static constexpr int kSelectors = kStationaryInputs / kSelectorInputs;
+  static constexpr int kInstructions = kInputs / kFragmentInputs;
+  static constexpr int kSelectors = kInputs / kSelectorInputs;
   static constexpr bool kGelu = kFinish == Finish::kGelu || kFinish == Finish::kNormGelu;
   static constexpr bool kResidual = kFinish == Finish::kResidualNorm;
   static constexpr bool kNorms = kFinish == Finish::kNorm || kFinish == Finish::kNormGelu || kResidual;
@@ -51,7 +52,7 @@ struct Config {
   // of more than one tile fit, the one before that.
   static constexpr int kNormBuffers = kTokens == 128 ? 2 : 3;
   static_assert(kTokens % kPassTokens == 0 && kTokens <= kReadTogether);
-  static_assert(kStationaryInputs % kChunk == 0 && kChunk % kBoxInputs == 0);
+  static_assert(kInputs % kChunk == 0 && kChunk % kBoxInputs == 0);
 
   struct Small {
     alignas(1024) uint8_t results[kGroups][kBoxBytes];  // before that the residual

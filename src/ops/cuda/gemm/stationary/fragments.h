@@ -18,10 +18,11 @@ constexpr int kSelectorInputs = 256;  // of 16 bytes of a thread
 // The weights that kernels take: kClusterPanels panels at a time, of so many inputs that a thread's part of
 // their kept elements fits into registers.
 constexpr int kClusterPanels = 4;
-constexpr int kStationaryInputs = 768;
-constexpr bool is_stationary(int out, int in) {
-  return in == kStationaryInputs && out % (kClusterPanels * kPanelRows) == 0;
+template <int kInputs>
+constexpr bool takes(int out, int in) {
+  return in == kInputs && out % (kClusterPanels * kPanelRows) == 0;
 }
+constexpr bool is_stationary(int out, int in) { return takes<768>(out, in) || takes<1024>(out, in); }
 constexpr size_t fragment_bytes(int out, int in) {
   return static_cast<size_t>(out) * static_cast<size_t>(in) * 9 / 8;
 }

@@ -53,7 +53,7 @@ cudaError_t run(const Product& product, const Gpu& gpu, cudaStream_t stream) {
   constexpr int kBytes = static_cast<int>(sizeof(typename C::Shared));
   Call call{{}, {}, {}, product, (product.tokens + C::kTokens - 1) / C::kTokens};
   cudaError_t error =
-      encode_rows<Element>(call.x, product.x, kStationaryInputs, product.tokens, C::kTokens / kPeers);
+      encode_rows<Element>(call.x, product.x, C::kInputs, product.tokens, C::kTokens / kPeers);
   if (error == cudaSuccess) {
     error = encode_rows<Element>(call.d, product.d, product.out, product.tokens, C::kTokens);
   }
@@ -69,25 +69,28 @@ cudaError_t run(const Product& product, const Gpu& gpu, cudaStream_t stream) {
 }
 
 // A kernel that is named after its tile.
-template <typename Element, Finish kFinish, int kTokens, int kChunk>
+template <typename Element, Finish kFinish, int kInputs, int kTokens, int kChunk>
 constexpr Kernel kernel(const char* name) {
   const auto no_workspace = [](const Product& /*product*/, const Gpu& /*gpu*/) { return size_t{0}; };
-  return {name, is_stationary, no_workspace, run<Config<Element, kFinish, kTokens, kChunk>>, kPanelRows};
+  return {name, takes<kInputs>, no_workspace, run<Config<Element, kFinish, kInputs, kTokens, kChunk>>,
+          kPanelRows};
 }
 
 // Found by measuring: narrower tiles are shared out more evenly and read larger chunks ahead, wider ones
-// write larger parts of the result.
+// write larger parts of the result. These have no memory for the sums, nor registers for more inputs.
 template <typename Element, Finish kFinish>
 Kernels kernels_of() {
-  constexpr Kernel kNarrow = kernel<Element, kFinish, 96, 192>("128x96x768 stationary, cluster 2x1");
+  constexpr Kernel kNarrow = kernel<Element, kFinish, 768, 96, 192>("128x96x768 stationary, cluster 2x1");
+  constexpr Kernel kDeep = kernel<Element, kFinish, 1024, 96, 256>("128x96x1024 stationary, cluster 2x1");
   if constexpr (kFinish == Finish::kResidualNorm) {
-    static constexpr Kernel kAll[] = {kNarrow};  // a wider one's sums would take what chunks need
-    return {kAll, 1};
+    static constexpr Kernel kAll[] = {kNarrow, kDeep};
+    return {kAll, sizeof(kAll) / sizeof(kAll[0])};
   } else {
     constexpr bool kGelu = kFinish == Finish::kGelu || kFinish == Finish::kNormGelu;
-    static constexpr Kernel kAll[] = {kernel < Element, kFinish, 128,
-                                      kGelu ? 128 : 192 > ("128x128x768 stationary, cluster 2x1"), kNarrow};
-    return {kAll, 2};
+    static constexpr Kernel kAll[] = {
+        kernel < Element, kFinish, 768, 128, kGelu ? 128 : 192 > ("128x128x768 stationary, cluster 2x1"),
+        kNarrow,          kDeep};
+    return {kAll, sizeof(kAll) / sizeof(kAll[0])};
   }
 }
 
