@@ -4,6 +4,7 @@
 #include <cutlass/array.h>
 
 #include "ops/cuda/gemm/epilogue_node.cuh"
+#include "ops/cuda/gemm/halve.cuh"
 
 namespace prune2to4::gemm {
 
@@ -75,29 +76,15 @@ struct RowSums : Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>> {
       to[thread] = total;
     }
 
-    // Eight lanes have the same columns: each step halves the slots that a lane goes on with.
+    // Eight lanes have the same columns: each goes on with fewer slots.
     CUTLASS_DEVICE void add_up_warp(int epi_n) {
       int first_slot = 0;
-      halve<kSlots / 2, 16>(first_slot);
-      halve<kSlots / 4, 8>(first_slot);
-      halve<kSlots / 8, 4>(first_slot);
+      if (halve<kSlots / 2>(mine, thread, 16)) first_slot += kSlots / 2;
+      if (halve<kSlots / 4>(mine, thread, 8)) first_slot += kSlots / 4;
+      if (halve<kSlots / 8>(mine, thread, 4)) first_slot += kSlots / 8;
       CUTLASS_PRAGMA_UNROLL
       for (int i = 0; i < kSlots / 8; ++i)
         shared[thread / kWarpThreads][epi_n * kColumns + column_of(first_slot + i, thread)] = mine[i];
-    }
-
-    // `kPartner` lanes away is the one to share with.
-    template <int kHalf, int kPartner>
-    CUTLASS_DEVICE void halve(int& first_slot) {
-      const bool upper = (thread & kPartner) != 0;
-      first_slot += upper ? kHalf : 0;
-      CUTLASS_PRAGMA_UNROLL
-      for (int i = 0; i < kHalf; ++i) {
-        const float2 given = upper ? mine[i] : mine[i + kHalf];
-        const float2 kept = upper ? mine[i + kHalf] : mine[i];
-        mine[i].x = kept.x + __shfl_xor_sync(0xFFFFFFFFU, given.x, kPartner);
-        mine[i].y = kept.y + __shfl_xor_sync(0xFFFFFFFFU, given.y, kPartner);
-      }
     }
   };
 

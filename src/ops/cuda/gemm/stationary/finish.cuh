@@ -5,6 +5,7 @@
 #include <cuda_fp16.h>
 
 #include "ops/cuda/gemm/gelu.cuh"
+#include "ops/cuda/gemm/halve.cuh"
 #include "ops/cuda/gemm/stationary/config.cuh"
 
 // Of a product to the result. A thread has pairs of neighbouring tokens of one output.
@@ -92,24 +93,11 @@ struct TokenSums {
   // pass it tells.
   CUTE_DEVICE float2 over_warp(int lane, int& token) {
     static_assert(kPassTokens == 32);
-    halve<4>(lane, 16);
-    halve<2>(lane, 8);
-    halve<1>(lane, 4);
+    halve<4>(of, lane, 16);
+    halve<2>(of, lane, 8);
+    halve<1>(of, lane, 4);
     token = (lane >> 4) * 16 + (lane >> 3 & 1) * 8 + lane % 4 * 2 + (lane >> 2 & 1);
     return of[0];
-  }
-
- private:
-  template <int kHalf>
-  CUTE_DEVICE void halve(int lane, int partner) {
-    const bool upper = (lane & partner) != 0;
-    CUTE_UNROLL
-    for (int i = 0; i < kHalf; ++i) {
-      const float2 given = upper ? of[i] : of[i + kHalf];
-      const float2 kept = upper ? of[i + kHalf] : of[i];
-      of[i].x = kept.x + __shfl_xor_sync(~0U, given.x, partner);
-      of[i].y = kept.y + __shfl_xor_sync(~0U, given.y, partner);
-    }
   }
 };
 
