@@ -87,9 +87,10 @@ Kernels kernels_of() {
     return {kAll, sizeof(kAll) / sizeof(kAll[0])};
   } else {
     constexpr bool kGelu = kFinish == Finish::kGelu || kFinish == Finish::kNormGelu;
-    static constexpr Kernel kAll[] = {
-        kernel < Element, kFinish, 768, 128, kGelu ? 128 : 192 > ("128x128x768 stationary, cluster 2x1"),
-        kNarrow,          kDeep};
+    constexpr int kChunk = kGelu ? 128 : 192;
+    constexpr Kernel kWide =
+        kernel<Element, kFinish, 768, 128, kChunk>("128x128x768 stationary, cluster 2x1");
+    static constexpr Kernel kAll[] = {kWide, kNarrow, kDeep};
     return {kAll, sizeof(kAll) / sizeof(kAll[0])};
   }
 }
