@@ -83,7 +83,7 @@ void run_tiled(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes
   const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
   const int64_t groups = (problem.groups + kernel.group_step - 1) / kernel.group_step * kernel.group_step;
   std::vector<float> tile(size(groups * kernel.group_values * stride), NAN);
-  std::vector<float> sums(size(std::max(kTiledRows * stride, groups * kernel.group_scratch)), NAN);
+  std::vector<float> sums(size(kTiledRows * stride), NAN);
   kernel.pack(problem.stored_x.data(), problem.element, problem.tokens, problem.groups, tile.data());
   const bool whole = problem.tokens % 2 == 0;
   const int64_t step = whole ? problem.rows : kernel.row_step;
@@ -157,7 +157,9 @@ void run_rows(const RowsKernel& kernel, Problem& problem) {
 }
 
 Problem random_problem(Random& random, const TiledKernel& kernel, Element element, int round) {
-  if (round == 5 && kernel.group_scratch > 0) return {random, 18, 33, 2400, element};
+  const bool chunks = kernel.form == WeightForm::kMasks;
+  if (round == 5 && chunks) return {random, 18, 33, 2400, element};
+  if (round == 6 && chunks) return {random, 379, 72, 301, element};
   const int64_t most = kernel.lanes * static_cast<int64_t>(kernel.vectors);
   const int64_t rows = round % 16 == 0 ? kTiledRows + 1 + random.below(40) : 1 + random.below(70);
   const int64_t groups = 1 + random.below(round % 8 == 1 ? 7 * kernel.groups : 20);

@@ -7,6 +7,8 @@
 #include <cstdint>
 
 #include "ops/cpu/amx_registers.h"
+#include "ops/cpu/amx_spread.h"
+#include "ops/cpu/amx_write.h"
 #include "ops/cpu/vectors.h"
 
 namespace prune2to4::cpu {
@@ -22,6 +24,12 @@ struct Amx {
   static constexpr int64_t kLanes = V::kLanes;
   static constexpr int64_t kTokens = 2 * kLanes;  // at once
   static constexpr int64_t kRows = kPanelRows;
+  static constexpr int64_t kMostBlocks = 12;  // of tokens, in a tile
+  // Of a chunk: 24 KiB of a panel, and half where a tile has so few blocks that much of the next chunk is
+  // spread out beside each.
+  static constexpr int64_t kMostFeatures = 384;
+  static constexpr int64_t kFewFeatures = 192;
+  static constexpr int64_t kFewBlocks = 6;
   static_assert(kLanes == 16 && kRows == 2 * kLanes);
 
   static constexpr int64_t width_of(int64_t groups) { return rounded(4 * groups, kAmxFeatures); }
@@ -42,138 +50,129 @@ struct Amx {
     }
   }
 
-  // Spreads out a panel: [features / 32][2][16][32]. Of two lines, which hold 16 rows' group, half is kept.
-  class Spread {
+  // A tile by some panels. Features go by in chunks, each of all tokens: a chunk of a panel stays in the L1
+  // cache, which inputs only pass; sums wait for the next chunk in the L2 cache.
+  class Pass {
    public:
-    Spread() = default;  // none
-    Spread(const TiledWeight& weight, int64_t panel, uint16_t* to)
-        : masks_(weight.masks + panel * width_of(weight.groups)),
-          kept_(weight.kept + panel * width_of(weight.groups) * kAmxFeatures / 2),
-          to_(to),
-          end_(to + width_of(weight.groups) * kAmxFeatures) {}
+    Pass(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
+         const Output& output, float* memory)
+        : inputs_(reinterpret_cast<const uint16_t*>(tile)),
+          tokens_(tokens),
+          first_(first),
+          last_(last),
+          output_(output),
+          memory_(*reinterpret_cast<Memory*>(memory)),
+          width_(width_of(weight.groups)),
+          blocks_(rounded(tokens, kTokens) / kTokens),
+          chunk_(chunk_of(width_, blocks_)),
+          spread_(weight, width_, first / kRows, rounded(last, kRows) / kRows),
+          write_(output, weight.rows) {}
 
-    void go_on(int64_t groups) {
-      for (int64_t i = 0; i < groups && to_ < end_; ++i) {
-        _mm512_storeu_si512(to_, _mm512_maskz_expandloadu_epi16(masks_[0], kept_));
-        const auto* rest = kept_ + __builtin_popcount(masks_[0]);
-        _mm512_storeu_si512(to_ + kAmxFeatures, _mm512_maskz_expandloadu_epi16(masks_[1], rest));
-        masks_ += 2;
-        kept_ += kAmxFeatures;
-        to_ += 2 * kAmxFeatures;
-      }
-    }
-
-   private:
-    const uint32_t* masks_ = nullptr;
-    const uint16_t* kept_ = nullptr;
-    uint16_t* to_ = nullptr;
-    uint16_t* end_ = nullptr;
-  };
-
-  using Sums = float[4][256];  // of 32 tokens by a panel's rows: [2 * token half + row half][16][16]
-
-  // Writes sums' rows, of a token each.
-  class Write {
-   public:
-    Write(const Output& output, int64_t width) : output_(output), width_(width) {}
-
-    void begin(const Sums& sums, int64_t token, int64_t tokens, int64_t row, int64_t rows) {
-      sums_ = &sums;
-      at_ = token * width_ + row;
-      next_ = 0;
-      tokens_ = tokens;
-      rows_ = rows;
-      bias_ = output_.bias == nullptr ? Line{V::all(0), V::all(0)} : read(output_.bias, Element::kFloat, row);
-    }
-
-    void go_on(int64_t tokens) {
-      for (const int64_t last = lesser(next_ + tokens, tokens_); next_ < last; ++next_, at_ += width_) {
-        const float* from = (*sums_)[next_ / 16 * 2] + next_ % 16 * 16;
-        Line line{V::load(from) + bias_.low, V::load(from + 256) + bias_.high};
-        if (output_.gelu) line = {gelu<V>(line.low), gelu<V>(line.high)};
-        if (output_.residual != nullptr) {
-          const Line more = read(output_.residual, Element::kBFloat16, at_);
-          line = {line.low + more.low, line.high + more.high};
+    void run() {
+      spread_.begin(chunk_, memory_.panels[0]);
+      spread_.finish();
+      for (int64_t row = first_; row < last_; row += kRows) {
+        const int64_t rows = lesser(last_ - row, kRows);
+        take_bias(row, rows);
+        for (int64_t feature = 0; feature < width_; feature += chunk_) {
+          const int64_t next = feature + chunk_ < width_ ? feature + chunk_ : 0;
+          spread_.begin(features_from(next), memory_.panels[1 - panel_]);
+          for (int64_t block = 0; block < blocks_; ++block) {
+            multiply_block(block, feature);
+            if (next == 0) write(block, row, rows);
+          }
+          spread_.finish();
+          panel_ = 1 - panel_;
         }
-        _mm_prefetch(static_cast<uint16_t*>(output_.out) + at_ + kTokens * width_, _MM_HINT_T0);
-        store_bfloat16(static_cast<uint16_t*>(output_.out) + at_, first_lanes(rows_), line.low, line.high);
       }
+      write_.finish();
     }
 
    private:
-    struct Line {
-      typename V::Floats low;
-      typename V::Floats high;
+    struct Memory {
+      uint16_t panels[2][kMostFeatures * kRows];
+      Sums waiting[kMostBlocks];
+      Sums done[2];
+      float bias[kRows];
     };
+    static_assert(sizeof(Memory) <= kTiledRows * kMostBlocks * kTokens * sizeof(float));
 
-    Line read(const void* from, Element element, int64_t at) const {
-      return {read_some<V>(from, element, at, lesser(rows_, kLanes)),
-              rows_ > kLanes ? read_some<V>(from, element, at + kLanes, rows_ - kLanes) : V::all(0)};
+    static int64_t chunk_of(int64_t width, int64_t blocks) {
+      const int64_t most = blocks > kFewBlocks ? kMostFeatures : kFewFeatures;
+      const int64_t chunks = (width + most - 1) / most;
+      return rounded((width + chunks - 1) / chunks, kAmxFeatures);
     }
 
+    int64_t features_from(int64_t feature) const { return lesser(chunk_, width_ - feature); }
+
+    void take_bias(int64_t row, int64_t rows) {
+      for (int64_t i = 0; i < kRows; ++i) {
+        memory_.bias[i] = output_.bias == nullptr || i >= rows ? 0.0F : output_.bias[row + i];
+      }
+    }
+
+    void multiply_block(int64_t block, int64_t feature) {
+      const int64_t features = features_from(feature);
+      const uint16_t* inputs = inputs_ + block * kTokens * width_ + feature * kLanes;
+      const uint16_t* second = inputs + kLanes * width_;
+      const uint16_t* panel = memory_.panels[panel_];
+      const int64_t spread_at_once = (Spread::kPieces + blocks_ - 1) / blocks_;
+      const int64_t written_at_once = (Write<V>::kPieces * kAmxFeatures + features - 1) / features;
+      if (feature == 0) {
+        begin_sums(memory_.bias, memory_.bias + kLanes);
+      } else {
+        load_sums(memory_.waiting[block]);
+      }
+      // Copies, which stay in registers: what the members store might change them.
+      Spread spreading = spread_;
+      Write<V> writing = write_;
+      for (int64_t i = 0; i < features; i += kAmxFeatures, panel += 2 * kAmxRegister) {
+        add_products<true>(inputs + i * kLanes, second + i * kLanes, 64, panel, panel + kAmxRegister);
+        spreading.go_on(spread_at_once);
+        writing.go_on(written_at_once);
+      }
+      spread_ = spreading;
+      write_ = writing;
+      store_sums(feature + features < width_ ? memory_.waiting[block] : memory_.done[turn_]);
+    }
+
+    void write(int64_t block, int64_t row, int64_t rows) {
+      const int64_t token = block * kTokens;
+      write_.begin(memory_.done[turn_], token, lesser(tokens_ - token, kTokens), row, rows);
+      turn_ = 1 - turn_;
+    }
+
+    const uint16_t* inputs_;
+    int64_t tokens_;
+    int64_t first_;
+    int64_t last_;
     const Output& output_;
+    Memory& memory_;
     int64_t width_;
-    const Sums* sums_ = nullptr;
-    int64_t at_ = 0;
-    int64_t next_ = 0;
-    int64_t tokens_ = 0;
-    int64_t rows_ = 0;
-    Line bias_{};
+    int64_t blocks_;
+    int64_t chunk_;
+    Spread spread_;
+    Write<V> write_;
+    int panel_ = 0;
+    int turn_ = 0;
   };
-
-  template <typename Meanwhile>
-  static void multiply_registers(const uint16_t* inputs, const uint16_t* panel, int64_t width, Sums& sums,
-                                 const Meanwhile& meanwhile) {
-    const uint16_t* second = inputs + kLanes * width;
-    begin_sums();
-    for (int64_t i = 0; i < width; i += kAmxFeatures, panel += 2 * kAmxRegister) {
-      add_products(inputs + i * kLanes, second + i * kLanes, 64, panel, panel + kAmxRegister);
-      meanwhile();
-    }
-    store_sums(sums[0], sums[1], sums[2], sums[3], 64);
-  }
 
   static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
                        int64_t last, const Output& output, float* memory) {
     const AmxConfig config;
     _tile_loadconfig(&config);
-    const int64_t width = width_of(weight.groups);
-    const auto* inputs = reinterpret_cast<const uint16_t*>(tile);
-    auto* panel = reinterpret_cast<uint16_t*>(memory);
-    auto* next = panel + kRows * width;
-    const int64_t blocks = rounded(tokens, kTokens) / kTokens;
-    const int64_t groups = (16 + blocks - 1) / blocks;                   // to spread at once
-    const int64_t lines = (kTokens * kAmxFeatures + width - 1) / width;  // to write at once
-    alignas(64) Sums sums[2];
-    Write write(output, weight.rows);
-    Spread(weight, first / kRows, panel).go_on(width);
-    int64_t turn = 0;
-    for (int64_t row = first; row < last; row += kRows) {
-      Spread spread = row + kRows < last ? Spread(weight, row / kRows + 1, next) : Spread();
-      for (int64_t token = 0; token < tokens; token += kTokens, turn = 1 - turn) {
-        multiply_registers(inputs + token * width, panel, width, sums[turn], [&] {
-          spread.go_on(groups);
-          write.go_on(lines);
-        });
-        write.begin(sums[turn], token, lesser(tokens - token, kTokens), row, lesser(last - row, kRows));
-      }
-      auto* done = panel;
-      panel = next;
-      next = done;
-    }
-    write.go_on(kTokens);
+    Pass(weight, tile, tokens, first, last, output, memory).run();
     _tile_release();
   }
 
   static constexpr TiledKernel kKernel{.lanes = kTokens,
-                                       .vectors = 12,
+                                       .vectors = kMostBlocks,
                                        .enough = 1,
                                        .groups = kAmxFeatures / 4,
                                        .group_values = 2,
                                        .form = WeightForm::kMasks,
                                        .group_step = kAmxFeatures / 4,
                                        .row_step = kRows,
-                                       .group_scratch = 2 * kRows * 4 / 2,
                                        .tile_floats = 128 * 3072 / 2,
                                        .pack = &pack,
                                        .multiply = &multiply};

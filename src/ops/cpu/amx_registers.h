@@ -35,6 +35,8 @@ inline void store_bfloat16(uint16_t* to, __mmask32 lanes, __m512 low, __m512 hig
   _mm512_mask_storeu_epi16(to, lanes, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
 }
 
+using Sums = float[4][256];  // registers 0 ... 3, [16][16] each
+
 inline void begin_sums() {
   _tile_zero(0);
   _tile_zero(1);
@@ -42,17 +44,42 @@ inline void begin_sums() {
   _tile_zero(3);
 }
 
-// Rows [16][32], `bytes` apart, by pairs of rows' elements, [16][16][2] one behind the other.
+// Rows [16][32], `bytes` apart, by pairs of rows' elements, [16][16][2] one behind the other. kPassing: rows
+// of `a` take no place in the L1 cache from what stays there.
+template <bool kPassing = false>
 inline void add_products(const uint16_t* a0, const uint16_t* a1, int64_t bytes, const uint16_t* b0,
                          const uint16_t* b1) {
   _tile_loadd(6, b0, 64);
-  _tile_loadd(4, a0, bytes);
+  if constexpr (kPassing) {
+    _tile_stream_loadd(4, a0, bytes);
+  } else {
+    _tile_loadd(4, a0, bytes);
+  }
   _tile_dpbf16ps(0, 4, 6);
   _tile_loadd(7, b1, 64);
   _tile_dpbf16ps(1, 4, 7);
-  _tile_loadd(5, a1, bytes);
+  if constexpr (kPassing) {
+    _tile_stream_loadd(5, a1, bytes);
+  } else {
+    _tile_loadd(5, a1, bytes);
+  }
   _tile_dpbf16ps(2, 5, 6);
   _tile_dpbf16ps(3, 5, 7);
+}
+
+// Rows of `first` and of `second`, 16 each, everywhere.
+inline void begin_sums(const float* first, const float* second) {
+  _tile_loadd(0, first, 0);
+  _tile_loadd(1, second, 0);
+  _tile_loadd(2, first, 0);
+  _tile_loadd(3, second, 0);
+}
+
+inline void load_sums(const Sums& from) {
+  _tile_loadd(0, from[0], 64);
+  _tile_loadd(1, from[1], 64);
+  _tile_loadd(2, from[2], 64);
+  _tile_loadd(3, from[3], 64);
 }
 
 // [16][16] each, its rows `bytes` apart.
@@ -62,6 +89,8 @@ inline void store_sums(float* a0_b0, float* a0_b1, float* a1_b0, float* a1_b1, i
   _tile_stored(2, a1_b0, bytes);
   _tile_stored(3, a1_b1, bytes);
 }
+
+inline void store_sums(Sums& to) { store_sums(to[0], to[1], to[2], to[3], 64); }
 
 }  // namespace
 }  // namespace prune2to4::cpu

@@ -80,10 +80,9 @@ struct TiledKernel {
   int64_t groups = 0;        // of a block, whose part of the tile stays in the L1 cache
   int64_t group_values = 0;  // vectors that a tile holds of each group and vector of tokens
   WeightForm form = WeightForm::kEntries;
-  int64_t group_step = 1;     // a tile holds a multiple of so many groups
-  int64_t row_step = 0;       // a part of the rows begins at a multiple of it
-  int64_t group_scratch = 0;  // floats of `sums` for each group, where that is more
-  int64_t tile_floats = 0;    // a tile of so many stays in the L2 cache, if that is less than `vectors`
+  int64_t group_step = 1;   // a tile holds a multiple of so many groups
+  int64_t row_step = 0;     // a part of the rows begins at a multiple of it
+  int64_t tile_floats = 0;  // a tile of so many stays in the L2 cache, if that is less than `vectors`
   // x [tokens, 4 * groups] of `element`; the rest of the last vector becomes zero.
   void (*pack)(const void* x, Element element, int64_t tokens, int64_t groups, float* tile) = nullptr;
   // Rows first ... last - 1, for the first tokens of a tile; `output`'s

@@ -78,7 +78,7 @@ class TiledProduct {
     in_shared_runs(grid_.tiles * grid_.parts * pieces_, threads_, [&](auto&& next) {
       const int64_t groups = rounded_quotient(weight_.groups, kernel_.group_step) * kernel_.group_step;
       float* inputs = tile_memory.floats(groups * kernel_.group_values * stride);
-      float* sums = sums_memory.floats(std::max(kTiledRows * stride, groups * kernel_.group_scratch));
+      float* sums = sums_memory.floats(kTiledRows * stride);
       int64_t packed = -1;
       for (int64_t i = next(); i >= 0; i = next()) {
         const Rows rows = rows_of(i);
