@@ -63,8 +63,9 @@ struct Amx {
           output_(output),
           memory_(*reinterpret_cast<Memory*>(memory)),
           width_(width_of(weight.groups)),
-          blocks_(rounded(tokens, kTokens) / kTokens),
+          blocks_(quotient(tokens, kTokens)),
           chunk_(chunk_of(width_, blocks_)),
+          spread_at_once_(quotient(Spread::kPieces, blocks_)),
           spread_(weight, width_, first / kRows, rounded(last, kRows) / kRows),
           write_(output, weight.rows) {}
 
@@ -77,8 +78,9 @@ struct Amx {
         for (int64_t feature = 0; feature < width_; feature += chunk_) {
           const int64_t next = feature + chunk_ < width_ ? feature + chunk_ : 0;
           spread_.begin(features_from(next), memory_.panels[1 - panel_]);
+          const int64_t written_at_once = quotient(Write<V>::kPieces * kAmxFeatures, features_from(feature));
           for (int64_t block = 0; block < blocks_; ++block) {
-            multiply_block(block, feature);
+            multiply_block(block, feature, written_at_once);
             if (next == 0) write(block, row, rows);
           }
           spread_.finish();
@@ -99,8 +101,7 @@ struct Amx {
 
     static int64_t chunk_of(int64_t width, int64_t blocks) {
       const int64_t most = blocks > kFewBlocks ? kMostFeatures : kFewFeatures;
-      const int64_t chunks = (width + most - 1) / most;
-      return rounded((width + chunks - 1) / chunks, kAmxFeatures);
+      return rounded(quotient(width, quotient(width, most)), kAmxFeatures);
     }
 
     int64_t features_from(int64_t feature) const { return lesser(chunk_, width_ - feature); }
@@ -111,13 +112,11 @@ struct Amx {
       }
     }
 
-    void multiply_block(int64_t block, int64_t feature) {
+    void multiply_block(int64_t block, int64_t feature, int64_t written_at_once) {
       const int64_t features = features_from(feature);
       const uint16_t* inputs = inputs_ + block * kTokens * width_ + feature * kLanes;
       const uint16_t* second = inputs + kLanes * width_;
       const uint16_t* panel = memory_.panels[panel_];
-      const int64_t spread_at_once = (Spread::kPieces + blocks_ - 1) / blocks_;
-      const int64_t written_at_once = (Write<V>::kPieces * kAmxFeatures + features - 1) / features;
       if (feature == 0) {
         begin_sums(memory_.bias, memory_.bias + kLanes);
       } else {
@@ -128,7 +127,7 @@ struct Amx {
       Write<V> writing = write_;
       for (int64_t i = 0; i < features; i += kAmxFeatures, panel += 2 * kAmxRegister) {
         add_products<true>(inputs + i * kLanes, second + i * kLanes, 64, panel, panel + kAmxRegister);
-        spreading.go_on(spread_at_once);
+        spreading.go_on(spread_at_once_);
         writing.go_on(written_at_once);
       }
       spread_ = spreading;
@@ -151,6 +150,7 @@ struct Amx {
     int64_t width_;
     int64_t blocks_;
     int64_t chunk_;
+    int64_t spread_at_once_;
     Spread spread_;
     Write<V> write_;
     int panel_ = 0;

@@ -153,7 +153,7 @@ struct AmxAttention {
                          const Memory& memory) {
     const auto* weights = reinterpret_cast<const uint16_t*>(memory.scores);
     const int64_t stride = memory.stride * static_cast<int64_t>(sizeof(float));
-    alignas(64) float sums[4][256];
+    alignas(64) Sums sums;
     for (int64_t feature = 0; feature < head.width; feature += kAmxFeatures) {
       begin_sums();
       for (int64_t key = 0; key < memory.tokens; key += kBoth) {
@@ -161,9 +161,9 @@ struct AmxAttention {
         add_products(weights + key, weights + 2 * kLanes * memory.stride + key, stride, values,
                      values + kAmxRegister);
       }
-      store_sums(sums[0], sums[1], sums[2], sums[3], 64);
+      store_sums(sums);
       for (int64_t i = 0; i < last - first; ++i) {
-        const float* from = sums[i / kLanes * 2] + i % kLanes * kLanes;
+        const float* from = row_of(sums, i);
         const F factor = V::all(factors[i]);
         store_bfloat16(static_cast<uint16_t*>(head.out) + (first + i) * head.step + feature,
                        first_lanes(head.width - feature), V::load(from) * factor,

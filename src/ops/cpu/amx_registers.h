@@ -22,7 +22,8 @@ struct alignas(64) AmxConfig {
 };
 
 constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
-constexpr int64_t rounded(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
+constexpr int64_t quotient(int64_t value, int64_t by) { return (value + by - 1) / by; }  // rounded up
+constexpr int64_t rounded(int64_t value, int64_t to) { return quotient(value, to) * to; }
 
 // All of them where that is less than `count`, none where it is negative.
 inline __mmask32 first_lanes(int64_t count) {
@@ -91,6 +92,9 @@ inline void store_sums(float* a0_b0, float* a0_b1, float* a1_b0, float* a1_b1, i
 }
 
 inline void store_sums(Sums& to) { store_sums(to[0], to[1], to[2], to[3], 64); }
+
+// A row's first 16 sums; its others are 256 further on.
+inline const float* row_of(const Sums& sums, int64_t row) { return sums[row / 16 * 2] + row % 16 * 16; }
 
 }  // namespace
 }  // namespace prune2to4::cpu

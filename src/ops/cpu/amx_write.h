@@ -50,15 +50,13 @@ class Write {
   using F = typename V::Floats;
   static constexpr int64_t kTokens = 32 / kPieces;
 
-  const float* sums_of(int64_t token) const { return (*sums_)[token / 16 * 2] + token % 16 * 16; }
-
   [[gnu::always_inline]] void store(int64_t at, F low, F high) {
     _mm_prefetch(out_ + at + 32 * width_, _MM_HINT_T1);
     store_bfloat16(out_ + at, lanes_, low, high);
   }
 
   [[gnu::always_inline]] void write_plain() {
-    const float* from = sums_of(next_);
+    const float* from = row_of(*sums_, next_);
 #pragma GCC unroll 4
     for (int64_t i = 0; i < kTokens; ++i, from += 16, at_ += width_) {
       store(at_, V::load(from), V::load(from + 256));
@@ -67,7 +65,7 @@ class Write {
   }
 
   [[gnu::always_inline]] void write_token() {
-    const float* from = sums_of(next_);
+    const float* from = row_of(*sums_, next_);
     F low = V::load(from);
     F high = V::load(from + 256);
     if (gelu_) {
