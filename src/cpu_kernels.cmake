@@ -23,5 +23,5 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set_source_files_properties(ops/cpu/avx512_bf16_kernels.cpp PROPERTIES COMPILE_OPTIONS
     "${_kernel_options};-mavx512bf16")
   set_source_files_properties(ops/cpu/amx_kernels.cpp PROPERTIES COMPILE_OPTIONS
-    "${_kernel_options};-mavx512bf16;-mavx512vbmi2;-mamx-tile;-mamx-bf16")
+    "${_kernel_options};-mavx512bf16;-mprfchw;-mamx-tile;-mamx-bf16")
 endif()

@@ -34,26 +34,43 @@ struct Amx {
 
   static constexpr int64_t width_of(int64_t groups) { return rounded(4 * groups, kAmxFeatures); }
 
+  // Of rows `width` apart, as many and as many of their features as there are.
+  static void pack_register(const uint16_t* from, int64_t width, int64_t rows, int64_t features,
+                            uint16_t* to) {
+    if (rows == kLanes && features >= kAmxFeatures) {
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < kLanes; ++i) {
+        _mm512_storeu_si512(to + i * kAmxFeatures, _mm512_loadu_si512(from + i * width));
+      }
+      return;
+    }
+    const __mmask32 kept = first_lanes(features);
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const __m512i row =
+          i < rows ? _mm512_maskz_loadu_epi16(kept, from + i * width) : _mm512_setzero_si512();
+      _mm512_storeu_si512(to + i * kAmxFeatures, row);
+    }
+  }
+
   static void pack(const void* x, Element, int64_t tokens, int64_t groups, float* tile) {
     const int64_t width = width_of(groups);
     const auto* from = static_cast<const uint16_t*>(x);
     auto* to = reinterpret_cast<uint16_t*>(tile);
     for (int64_t block = 0; block < rounded(tokens, kTokens); block += kLanes) {
       for (int64_t feature = 0; feature < width; feature += kAmxFeatures, to += kAmxRegister) {
-        const __mmask32 kept = first_lanes(4 * groups - feature);
-        for (int64_t i = 0; i < kLanes; ++i) {
-          const bool there = block + i < tokens;
-          const auto* row = from + (there ? (block + i) * 4 * groups + feature : 0);
-          _mm512_storeu_si512(to + i * kAmxFeatures, _mm512_maskz_loadu_epi16(there ? kept : 0, row));
-        }
+        pack_register(from + block * 4 * groups + feature, 4 * groups, lesser(tokens - block, kLanes),
+                      4 * groups - feature, to);
       }
     }
   }
 
   // A tile by some panels. Features go by in chunks, each of all tokens: a chunk of a panel stays in the L1
   // cache, which inputs only pass; sums wait for the next chunk in the L2 cache.
+  template <bool kPlain>
   class Pass {
    public:
+    using Written = Write<V, kPlain>;
+
     Pass(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
          const Output& output, float* memory)
         : inputs_(reinterpret_cast<const uint16_t*>(tile)),
@@ -74,11 +91,10 @@ struct Amx {
       spread_.finish();
       for (int64_t row = first_; row < last_; row += kRows) {
         const int64_t rows = lesser(last_ - row, kRows);
-        take_bias(row, rows);
         for (int64_t feature = 0; feature < width_; feature += chunk_) {
           const int64_t next = feature + chunk_ < width_ ? feature + chunk_ : 0;
           spread_.begin(features_from(next), memory_.panels[1 - panel_]);
-          const int64_t written_at_once = quotient(Write<V>::kPieces * kAmxFeatures, features_from(feature));
+          const int64_t written_at_once = quotient(Written::kPieces * kAmxFeatures, features_from(feature));
           for (int64_t block = 0; block < blocks_; ++block) {
             multiply_block(block, feature, written_at_once);
             if (next == 0) write(block, row, rows);
@@ -95,22 +111,16 @@ struct Amx {
       uint16_t panels[2][kMostFeatures * kRows];
       Sums waiting[kMostBlocks];
       Sums done[2];
-      float bias[kRows];
     };
     static_assert(sizeof(Memory) <= kTiledRows * kMostBlocks * kTokens * sizeof(float));
 
     static int64_t chunk_of(int64_t width, int64_t blocks) {
+      if (width <= kMostFeatures) return width;
       const int64_t most = blocks > kFewBlocks ? kMostFeatures : kFewFeatures;
       return rounded(quotient(width, quotient(width, most)), kAmxFeatures);
     }
 
     int64_t features_from(int64_t feature) const { return lesser(chunk_, width_ - feature); }
-
-    void take_bias(int64_t row, int64_t rows) {
-      for (int64_t i = 0; i < kRows; ++i) {
-        memory_.bias[i] = output_.bias == nullptr || i >= rows ? 0.0F : output_.bias[row + i];
-      }
-    }
 
     void multiply_block(int64_t block, int64_t feature, int64_t written_at_once) {
       const int64_t features = features_from(feature);
@@ -118,13 +128,13 @@ struct Amx {
       const uint16_t* second = inputs + kLanes * width_;
       const uint16_t* panel = memory_.panels[panel_];
       if (feature == 0) {
-        begin_sums(memory_.bias, memory_.bias + kLanes);
+        begin_sums();
       } else {
         load_sums(memory_.waiting[block]);
       }
       // Copies, which stay in registers: what the members store might change them.
       Spread spreading = spread_;
-      Write<V> writing = write_;
+      Written writing = write_;
       for (int64_t i = 0; i < features; i += kAmxFeatures, panel += 2 * kAmxRegister) {
         add_products<true>(inputs + i * kLanes, second + i * kLanes, 64, panel, panel + kAmxRegister);
         spreading.go_on(spread_at_once_);
@@ -152,7 +162,7 @@ struct Amx {
     int64_t chunk_;
     int64_t spread_at_once_;
     Spread spread_;
-    Write<V> write_;
+    Written write_;
     int panel_ = 0;
     int turn_ = 0;
   };
@@ -161,7 +171,11 @@ struct Amx {
                        int64_t last, const Output& output, float* memory) {
     const AmxConfig config;
     _tile_loadconfig(&config);
-    Pass(weight, tile, tokens, first, last, output, memory).run();
+    if (output.gelu || output.residual != nullptr) {
+      Pass<false>(weight, tile, tokens, first, last, output, memory).run();
+    } else {
+      Pass<true>(weight, tile, tokens, first, last, output, memory).run();
+    }
     _tile_release();
   }
 

@@ -163,11 +163,10 @@ struct AmxAttention {
       }
       store_sums(sums);
       for (int64_t i = 0; i < last - first; ++i) {
-        const float* from = row_of(sums, i);
         const F factor = V::all(factors[i]);
         store_bfloat16(static_cast<uint16_t*>(head.out) + (first + i) * head.step + feature,
-                       first_lanes(head.width - feature), V::load(from) * factor,
-                       V::load(from + 256) * factor);
+                       first_lanes(head.width - feature), V::load(sums[0][i]) * factor,
+                       V::load(sums[1][i]) * factor);
       }
     }
   }

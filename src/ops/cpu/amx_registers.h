@@ -36,7 +36,7 @@ inline void store_bfloat16(uint16_t* to, __mmask32 lanes, __m512 low, __m512 hig
   _mm512_mask_storeu_epi16(to, lanes, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
 }
 
-using Sums = float[4][256];  // registers 0 ... 3, [16][16] each
+using Sums = float[2][32][16];  // of registers 0 ... 3: 32 rows' first 16, and their others
 
 inline void begin_sums() {
   _tile_zero(0);
@@ -68,19 +68,11 @@ inline void add_products(const uint16_t* a0, const uint16_t* a1, int64_t bytes, 
   _tile_dpbf16ps(3, 5, 7);
 }
 
-// Rows of `first` and of `second`, 16 each, everywhere.
-inline void begin_sums(const float* first, const float* second) {
-  _tile_loadd(0, first, 0);
-  _tile_loadd(1, second, 0);
-  _tile_loadd(2, first, 0);
-  _tile_loadd(3, second, 0);
-}
-
 inline void load_sums(const Sums& from) {
-  _tile_loadd(0, from[0], 64);
-  _tile_loadd(1, from[1], 64);
-  _tile_loadd(2, from[2], 64);
-  _tile_loadd(3, from[3], 64);
+  _tile_loadd(0, from[0][0], 64);
+  _tile_loadd(1, from[1][0], 64);
+  _tile_loadd(2, from[0][16], 64);
+  _tile_loadd(3, from[1][16], 64);
 }
 
 // [16][16] each, its rows `bytes` apart.
@@ -91,10 +83,7 @@ inline void store_sums(float* a0_b0, float* a0_b1, float* a1_b0, float* a1_b1, i
   _tile_stored(3, a1_b1, bytes);
 }
 
-inline void store_sums(Sums& to) { store_sums(to[0], to[1], to[2], to[3], 64); }
-
-// A row's first 16 sums; its others are 256 further on.
-inline const float* row_of(const Sums& sums, int64_t row) { return sums[row / 16 * 2] + row % 16 * 16; }
+inline void store_sums(Sums& to) { store_sums(to[0][0], to[1][0], to[0][16], to[1][16], 64); }
 
 }  // namespace
 }  // namespace prune2to4::cpu

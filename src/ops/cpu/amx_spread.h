@@ -12,8 +12,8 @@ namespace prune2to4::cpu {
 namespace {
 
 // Spreads out the kept elements of panels first ... last - 1 of a weight in masks, piece by piece: 32
-// features of a panel become [2][16][32]. It is always inline, as Write is: between AMX's instructions each
-// further one costs.
+// features of a panel become [2][16][32], a group of 16 rows two lines of a pair of features each. It is
+// always inline, as Write is: between AMX's instructions each further one costs.
 class Spread {
  public:
   static constexpr int64_t kPieces = 8;  // of 32 features
@@ -31,15 +31,20 @@ class Spread {
 
   [[gnu::always_inline]] void go_on(int64_t pieces) {
     for (; pieces > 0 && left_ > 0; --pieces, --left_) {
-      // Of two lines, which hold 16 rows' group, half is kept.
+      // What is not of the first pair is of the second, at its own place or at the other.
 #pragma GCC unroll 4
-      for (int64_t i = 0; i < kMasks / 2; ++i) {
-        const uint16_t* kept = kept_ + i * kAmxFeatures;
-        const auto* rest = kept + __builtin_popcount(masks_[2 * i]);
-        uint16_t* to = to_ + 2 * i * kAmxFeatures;
-        _mm512_storeu_si512(to, _mm512_maskz_expandloadu_epi16(masks_[2 * i], kept));
-        _mm512_storeu_si512(to + kAmxFeatures, _mm512_maskz_expandloadu_epi16(masks_[2 * i + 1], rest));
+      for (int64_t i = 0; i < kMasks; i += 2) {
+        uint16_t* to = to_ + i * kAmxFeatures;
+        const __m512i both = _mm512_loadu_si512(kept_ + i * kAmxFeatures / 2);
+        const __m512i first = _mm512_maskz_mov_epi16(masks_[i], both);
+        const __m512i second = _mm512_xor_si512(first, both);
+        const auto turned = static_cast<__mmask16>(masks_[i + 1]);
+        _mm512_storeu_si512(to, first);
+        _mm512_storeu_si512(to + kAmxFeatures, _mm512_mask_rol_epi32(second, turned, second, 16));
       }
+      _mm_prefetch(masks_ + kAhead * kMasks, _MM_HINT_T0);
+      _mm_prefetch(kept_ + kAhead * kPieceElements / 2, _MM_HINT_T0);
+      _mm_prefetch(kept_ + kAhead * kPieceElements / 2 + kAmxFeatures, _MM_HINT_T0);
       masks_ += kMasks;
       kept_ += kPieceElements / 2;
       to_ += kPieceElements;
@@ -51,6 +56,7 @@ class Spread {
  private:
   static constexpr int64_t kPieceElements = kAmxFeatures * kPanelRows / kPieces;
   static constexpr int64_t kMasks = kPieceElements / 32;
+  static constexpr int64_t kAhead = 4;  // pieces, that are on their way
 
   const uint32_t* masks_;
   const uint16_t* kept_;

@@ -3,10 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
+#include "ops/cpu/parallel.h"
 #include "ops/cpu/product.h"
 #include "ops/cpu/weight_code.h"
 
@@ -17,6 +19,17 @@ namespace {
 constexpr int64_t kMostTokensByRows = 64;
 // Where there is no kernel of rows the layout for one still holds the weight.
 constexpr int64_t kLayoutLanes = 8;
+
+thread_local Scratch bias_memory;
+
+// Of a vector. To make a tensor for it would take as long as a small product.
+const float* as_floats(const at::Tensor& vector) {
+  if (vector.scalar_type() == at::kFloat) return vector.const_data_ptr<float>();
+  const auto* from = vector.const_data_ptr<at::BFloat16>();
+  float* to = bias_memory.floats(vector.numel());
+  std::copy(from, from + vector.numel(), to);
+  return to;
+}
 
 }  // namespace
 
@@ -49,9 +62,8 @@ bool CpuGemm::run(size_t kernel, const Operands& operands, at::Tensor& d) const 
   const int64_t tokens = x.size(0);
   const Way way = ways_[kernel];
   if (way == Way::kRows && tokens > kMostTokensByRows) return false;
-  const at::Tensor bias = operands.bias ? operands.bias->to(at::kFloat) : at::Tensor();
   Output output;
-  if (bias.defined()) output.bias = bias.const_data_ptr<float>();
+  if (operands.bias) output.bias = as_floats(*operands.bias);
   output.gelu = operands.activation == Activation::kGelu;
   if (operands.residual) output.residual = operands.residual->const_data_ptr();
   output.out = d.mutable_data_ptr();

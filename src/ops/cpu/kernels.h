@@ -47,11 +47,11 @@ struct TiledWeight {
       nullptr;  // bf16, the first kept element low: [blocks][rows / 4][groups of the block][4]
   const uint16_t* places = nullptr;     // of `pairs`: bytes into a block of the tile
   const MultiplyBlock* code = nullptr;  // [blocks of rows][blocks of groups], and the first one again
-  // bf16, rows rounded up to whole panels and features to 32. For each panel, each 32 features and each half
-  // of the panel's rows: of feature pair p = 0 ... 15, bit 2 * row + i says whether the row keeps the pair's
-  // element i.
-  const uint32_t* masks = nullptr;  // [panels][features / 32][2][16]
-  const uint16_t* kept = nullptr;   // what they say, in their order
+  // bf16, rows rounded up to whole panels and features to 32: [panels][features / 32][2][8] groups of 16
+  // rows. Two words: bit 2 * row + i says that the group's kept element i is in its first pair of features,
+  // at i; bit `row` that the other one, in the second pair, is not at its own place.
+  const uint32_t* masks = nullptr;  // [...][2]
+  const uint16_t* kept = nullptr;   // [...][16][2]
 };
 
 // The same for the kernel of rows: `lanes` rows side by side, two groups at once, zeros behind the last ones.

@@ -22,7 +22,7 @@ bool has_amx() {
   unsigned c = 0;
   unsigned d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kBf16) == 0 || (d & kTiles) == 0) return false;
-  return __builtin_cpu_supports("avx512vbmi2") != 0 &&
+  return __builtin_cpu_supports("avx512bf16") != 0 &&
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 

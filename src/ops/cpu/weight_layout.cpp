@@ -136,25 +136,30 @@ void TiledLayout::add_masks(const RowsLayout& weight) {
   for (int64_t panel = 0; panel < rows_; panel += kPanelRows) {
     for (int64_t block = 0; block < groups_; block += kGroups) {
       for (int64_t first = panel; first < panel + kPanelRows; first += kHalf) {
-        for (int64_t pair = 0; pair < 2 * kGroups; ++pair) {
-          const int64_t group = block + pair / 2;
-          uint32_t mask = 0;
-          for (int64_t row = 0; row < kHalf; ++row) {
-            const Kept kept =
-                first + row < rows_ && group < groups_ ? weight.kept(first + row, group) : Kept{};
-            const auto add = [&](int at, float value) {
-              if (at / 2 != pair % 2) return;
-              mask |= uint32_t{1} << (2 * row + at % 2);
-              kept_.push_back(static_cast<uint16_t>(upper_bits(value)));
-            };
-            add(kept.first_at, kept.first);
-            add(kept.second_at, kept.second);
-          }
-          masks_.push_back(mask);
-        }
+        for (int64_t group = block; group < block + kGroups; ++group) add_masks(weight, first, group);
       }
     }
   }
+}
+
+// The first kept element is where its feature is in its pair; the second takes the place that is left.
+void TiledLayout::add_masks(const RowsLayout& weight, int64_t first, int64_t group) {
+  uint32_t of_first_pair = 0;
+  uint32_t turned = 0;
+  for (int64_t i = 0; i < kPanelRows / 2; ++i) {
+    const bool there = first + i < rows_ && group < groups_;
+    const Kept kept = there ? weight.kept(first + i, group) : Kept{};
+    const int place = kept.first_at % 2;
+    const uint16_t values[] = {static_cast<uint16_t>(upper_bits(kept.first)),
+                               static_cast<uint16_t>(upper_bits(kept.second))};
+    kept_.push_back(values[place]);
+    kept_.push_back(values[1 - place]);
+    of_first_pair |= static_cast<uint32_t>(kept.first_at < 2) << (2 * i + place);
+    of_first_pair |= static_cast<uint32_t>(kept.second_at < 2) << (2 * i + 1 - place);
+    turned |= static_cast<uint32_t>(kept.second_at % 2 == place) << i;
+  }
+  masks_.push_back(of_first_pair);
+  masks_.push_back(turned);
 }
 
 }  // namespace prune2to4::cpu

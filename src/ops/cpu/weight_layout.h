@@ -51,6 +51,7 @@ class TiledLayout {
   void add_entries(const RowsLayout& weight, const TiledKernel& kernel);
   void add_pairs(const RowsLayout& weight, const TiledKernel& kernel);
   void add_masks(const RowsLayout& weight);
+  void add_masks(const RowsLayout& weight, int64_t first, int64_t group);
 
   int64_t rows_;
   int64_t groups_;
