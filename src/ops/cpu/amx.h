@@ -24,7 +24,7 @@ struct Amx {
   static constexpr int64_t kLanes = V::kLanes;
   static constexpr int64_t kTokens = 2 * kLanes;  // at once
   static constexpr int64_t kRows = kPanelRows;
-  static constexpr int64_t kMostBlocks = 12;  // of tokens, in a tile
+  static constexpr int64_t kMostBlocks = 24;  // of tokens, in a tile
   // Of a chunk: 24 KiB of a panel, and half where a tile has so few blocks that much of the next chunk is
   // spread out beside each.
   static constexpr int64_t kMostFeatures = 384;
@@ -64,6 +64,27 @@ struct Amx {
     }
   }
 
+  // Brings what is read next to the L2 cache, as much at each of so many steps.
+  class Fetch {
+   public:
+    Fetch(const Output& output, int64_t steps)
+        : next_(output.next),
+          end_(output.next + output.next_bytes),
+          lines_(quotient(output.next_bytes, kLine * steps)) {}
+
+    [[gnu::always_inline]] void go_on() {
+      if (next_ >= end_) return;
+      for (int64_t i = 0; i < lines_; ++i, next_ += kLine) _mm_prefetch(next_, _MM_HINT_T1);
+    }
+
+   private:
+    static constexpr int64_t kLine = 64;
+
+    const char* next_;
+    const char* end_;
+    int64_t lines_;
+  };
+
   // A tile by some panels. Features go by in chunks, each of all tokens: a chunk of a panel stays in the L1
   // cache, which inputs only pass; sums wait for the next chunk in the L2 cache.
   template <bool kPlain>
@@ -84,7 +105,8 @@ struct Amx {
           chunk_(chunk_of(width_, blocks_)),
           spread_at_once_(quotient(Spread::kPieces, blocks_)),
           spread_(weight, width_, first / kRows, rounded(last, kRows) / kRows),
-          write_(output, weight.rows) {}
+          write_(output, weight.rows),
+          fetch_(output, quotient(last - first, kRows) * blocks_ * (width_ / kAmxFeatures)) {}
 
     void run() {
       spread_.begin(chunk_, memory_.panels[0]);
@@ -135,13 +157,16 @@ struct Amx {
       // Copies, which stay in registers: what the members store might change them.
       Spread spreading = spread_;
       Written writing = write_;
+      Fetch fetching = fetch_;
       for (int64_t i = 0; i < features; i += kAmxFeatures, panel += 2 * kAmxRegister) {
         add_products<true>(inputs + i * kLanes, second + i * kLanes, 64, panel, panel + kAmxRegister);
         spreading.go_on(spread_at_once_);
         writing.go_on(written_at_once);
+        fetching.go_on();
       }
       spread_ = spreading;
       write_ = writing;
+      fetch_ = fetching;
       store_sums(feature + features < width_ ? memory_.waiting[block] : memory_.done[turn_]);
     }
 
@@ -163,6 +188,7 @@ struct Amx {
     int64_t spread_at_once_;
     Spread spread_;
     Written write_;
+    Fetch fetch_;
     int panel_ = 0;
     int turn_ = 0;
   };

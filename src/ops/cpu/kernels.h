@@ -17,6 +17,9 @@ struct Output {
   const void* residual = nullptr;
   void* out = nullptr;
   Element element = Element::kFloat;  // of `residual` and `out`, both [tokens, rows]
+  // What this thread will read next, which a kernel may bring to the L2 cache meanwhile.
+  const char* next = nullptr;
+  int64_t next_bytes = 0;
 };
 
 // The two kept elements of a group of four, and how many bytes into a block of a tile their inputs begin.

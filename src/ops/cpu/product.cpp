@@ -111,9 +111,13 @@ class TiledProduct {
     return {first, std::min({first + rows, part + grid_.rows, weight_.rows})};
   }
 
+  int64_t token_bytes() const { return weight_.groups * 4 * element_size(); }
+  const char* inputs_of(int64_t tile) const {
+    return static_cast<const char*>(x_) + first_token(tile) * token_bytes();
+  }
+
   void pack(int64_t tile, float* to) const {
-    const int64_t offset = first_token(tile) * weight_.groups * 4 * element_size();
-    kernel_.pack(static_cast<const char*>(x_) + offset, output_.element, tokens_of(tile), weight_.groups, to);
+    kernel_.pack(inputs_of(tile), output_.element, tokens_of(tile), weight_.groups, to);
   }
 
   void multiply(int64_t tile, const float* inputs, const Rows& rows, float* sums) const {
@@ -121,6 +125,10 @@ class TiledProduct {
     const int64_t offset = first_token(tile) * weight_.rows * element_size();
     output.out = static_cast<char*>(output.out) + offset;
     if (output.residual != nullptr) output.residual = static_cast<const char*>(output.residual) + offset;
+    if (threads_ == 1 && tile + 1 < grid_.tiles) {
+      output.next = inputs_of(tile + 1);
+      output.next_bytes = tokens_of(tile + 1) * token_bytes();
+    }
     kernel_.multiply(weight_, inputs, tokens_of(tile), rows.first, rows.last, output, sums);
   }
 
