@@ -25,8 +25,8 @@ struct Amx {
   static constexpr int64_t kTokens = 2 * kLanes;  // at once
   static constexpr int64_t kRows = kPanelRows;
   static constexpr int64_t kMostBlocks = 24;  // of tokens, in a tile
-  // Of a chunk: 24 KiB of a panel, and half where a tile has so few blocks that much of the next chunk is
-  // spread out beside each.
+  // Of a chunk: 24 KiB of a panel, and half where there is more than one and a tile has so few blocks that
+  // much of the next chunk is spread out beside each.
   static constexpr int64_t kMostFeatures = 384;
   static constexpr int64_t kFewFeatures = 192;
   static constexpr int64_t kFewBlocks = 6;
@@ -98,7 +98,6 @@ struct Amx {
           tokens_(tokens),
           first_(first),
           last_(last),
-          output_(output),
           memory_(*reinterpret_cast<Memory*>(memory)),
           width_(width_of(weight.groups)),
           blocks_(quotient(tokens, kTokens)),
@@ -180,7 +179,6 @@ struct Amx {
     int64_t tokens_;
     int64_t first_;
     int64_t last_;
-    const Output& output_;
     Memory& memory_;
     int64_t width_;
     int64_t blocks_;

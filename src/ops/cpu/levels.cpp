@@ -22,8 +22,7 @@ bool has_amx() {
   unsigned c = 0;
   unsigned d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kBf16) == 0 || (d & kTiles) == 0) return false;
-  return __builtin_cpu_supports("avx512bf16") != 0 &&
-         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
 }  // namespace
@@ -37,8 +36,9 @@ std::vector<Level> levels() {
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") != 0 &&
                       __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
                       __builtin_cpu_supports("avx512dq") != 0;
-  all.push_back({"amx", avx512 && has_amx(), &amx_kernels});
-  all.push_back({"avx512-bf16", avx512 && __builtin_cpu_supports("avx512bf16") != 0, &avx512_bf16_kernels});
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") != 0;
+  all.push_back({"amx", bf16 && has_amx(), &amx_kernels});
+  all.push_back({"avx512-bf16", bf16, &avx512_bf16_kernels});
   all.push_back({"avx512", avx512, &avx512_kernels});
   all.push_back({"avx2", avx2, &avx2_kernels});
 #endif
