@@ -113,6 +113,31 @@ CATCH_TEST_CASE("a 2:4 product has the same bits by any number of threads, and i
   }
 }
 
+CATCH_TEST_CASE("outputs so large that they pass the caches by are those of the tokens in parts") {
+  at::manual_seed(6);
+  constexpr int64_t kTokens = 8903;
+  const Threads two(2);
+  for (const cpu::Kernels* kernels : cpu::available_kernels()) {
+    // A row that is whole lines of the cache, one that is not, and outputs that begin within a line.
+    for (const auto& [rows, offset] : {std::pair<int64_t, int64_t>{1024, 0}, {1000, 0}, {1024, 8}}) {
+      const Case made = random_case(kTokens, rows, 32, at::kBFloat16, rows == 1000 ? 5 : 1);
+      const auto gemm = cpu::compress(made.weight, *kernels);
+      at::Tensor d =
+          at::full({kTokens * rows + offset}, std::numeric_limits<double>::quiet_NaN(), at::kBFloat16)
+              .narrow(0, offset, kTokens * rows)
+              .view({kTokens, rows});
+      CATCH_REQUIRE(gemm->run(0, made.operands, d));
+      for (int64_t first = 0; first < kTokens; first += 2000) {
+        const int64_t tokens = std::min<int64_t>(2000, kTokens - first);
+        Operands part = made.operands;
+        part.x = part.x.narrow(0, first, tokens);
+        if (part.residual) part.residual = part.residual->narrow(0, first, tokens);
+        CATCH_REQUIRE(at::equal(product(*gemm, 0, part, rows), d.narrow(0, first, tokens)));
+      }
+    }
+  }
+}
+
 CATCH_TEST_CASE("where fp32 has code of the weight's own, so has bf16") {
   const auto offers_code = [](const cpu::Kernels& kernels, at::ScalarType dtype) {
     const auto names = cpu::compress(sparse_weight(24, 32, dtype), kernels)->kernels({});

@@ -125,6 +125,7 @@ struct Amx {
         }
       }
       write_.finish();
+      write_.publish();
     }
 
    private:

@@ -137,8 +137,7 @@ struct AmxAttention {
     const auto put = [&](int64_t at, F first, F second) {
       low += first;
       high += second;
-      _mm512_storeu_si512(reinterpret_cast<uint16_t*>(scores) + at,
-                          reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first)));
+      _mm512_storeu_si512(reinterpret_cast<uint16_t*>(scores) + at, round_to_bfloat16(first, second));
     };
     for (i = 0; i + kBoth <= head.tokens; i += kBoth) put(i, weight(i), weight(i + kLanes));
     for (; i < stored; i += kBoth) {
@@ -164,9 +163,10 @@ struct AmxAttention {
       store_sums(sums);
       for (int64_t i = 0; i < last - first; ++i) {
         const F factor = V::all(factors[i]);
-        store_bfloat16(static_cast<uint16_t*>(head.out) + (first + i) * head.step + feature,
-                       first_lanes(head.width - feature), V::load(sums[0][i]) * factor,
-                       V::load(sums[1][i]) * factor);
+        _mm512_mask_storeu_epi16(
+            static_cast<uint16_t*>(head.out) + (first + i) * head.step + feature,
+            first_lanes(head.width - feature),
+            round_to_bfloat16(V::load(sums[0][i]) * factor, V::load(sums[1][i]) * factor));
       }
     }
   }

@@ -31,9 +31,9 @@ inline __mmask32 first_lanes(int64_t count) {
   return static_cast<__mmask32>(count < 32 ? (uint64_t{1} << count) - 1 : ~uint64_t{0});
 }
 
-// The rounded lanes of `low` and `high`, side by side.
-inline void store_bfloat16(uint16_t* to, __mmask32 lanes, __m512 low, __m512 high) {
-  _mm512_mask_storeu_epi16(to, lanes, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
+// The lanes of `low` and `high`, side by side.
+inline __m512i round_to_bfloat16(__m512 low, __m512 high) {
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
 using Sums = float[2][32][16];  // of registers 0 ... 3: 32 rows' first 16, and their others

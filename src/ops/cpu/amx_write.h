@@ -23,6 +23,8 @@ class Write {
         bias_(output.bias),
         residual_(static_cast<const uint16_t*>(output.residual)),
         gelu_(output.gelu),
+        streams_(output.large && width % kLine == 0 &&
+                 reinterpret_cast<uintptr_t>(out_) % sizeof(__m512i) == 0),
         width_(width) {}
 
   void begin(const Sums& sums, int64_t token, int64_t tokens, int64_t row, int64_t rows) {
@@ -46,10 +48,15 @@ class Write {
   }
 
   void finish() { go_on(left_); }
+  // Before another thread may read what was written.
+  void publish() const {
+    if (streams_) _mm_sfence();
+  }
 
  private:
   using F = typename V::Floats;
   static constexpr int64_t kTokens = 32 / kPieces;
+  static constexpr int64_t kLine = 32;  // elements, of a cache's line and of a panel
 
   [[gnu::always_inline]] void write(const float* from, int64_t at) const {
     F low = V::load(from) + low_bias_;
@@ -66,14 +73,19 @@ class Write {
         }
       }
     }
+    if (streams_) {
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(out_ + at), round_to_bfloat16(low, high));
+      return;
+    }
     _mm_prefetch(out_ + at + 2 * width_, _MM_HINT_ET0);
-    store_bfloat16(out_ + at, lanes_, low, high);
+    _mm512_mask_storeu_epi16(out_ + at, lanes_, round_to_bfloat16(low, high));
   }
 
   uint16_t* out_;
   const float* bias_;
   const uint16_t* residual_;
   bool gelu_;
+  bool streams_;
   int64_t width_;
   const float* from_ = nullptr;
   int64_t at_ = 0;

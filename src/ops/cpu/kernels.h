@@ -17,6 +17,7 @@ struct Output {
   const void* residual = nullptr;
   void* out = nullptr;
   Element element = Element::kFloat;  // of `residual` and `out`, both [tokens, rows]
+  bool large = false;  // `out` will have left the caches before it is read: it may pass them by
   // What this thread will read next, which a kernel may bring to the L2 cache meanwhile.
   const char* next = nullptr;
   int64_t next_bytes = 0;

@@ -22,6 +22,9 @@ struct Grid {
 };
 
 constexpr int64_t kPieces = 8;  // of a part, for threads that are done to take
+// Of `out`, in bytes. On Sapphire Rapids, 12,288 tokens: 19 MB and more are written 1.25 times as fast past
+// the caches, 9 MB as fast.
+constexpr int64_t kLargeOutput = 16 << 20;
 
 // Of what the busiest thread does, in tenths of a product of a row's group and a vector of tokens. A row
 // takes a little besides its products, and no less than for `enough` vectors, since its weights must come; to
@@ -122,6 +125,7 @@ class TiledProduct {
 
   void multiply(int64_t tile, const float* inputs, const Rows& rows, float* sums) const {
     Output output = output_;
+    output.large = tokens_ * weight_.rows * element_size() > kLargeOutput;
     const int64_t offset = first_token(tile) * weight_.rows * element_size();
     output.out = static_cast<char*>(output.out) + offset;
     if (output.residual != nullptr) output.residual = static_cast<const char*>(output.residual) + offset;
