@@ -25,7 +25,7 @@ step "Time both on this CPU, and one layer of a BERT-base (its weights, unlike t
 # `median_ms ARGUMENT...`: of 2:4 and dense, and how often the one fits into the other.
 median_ms() {
   build/prune2to4 bench "$@" --device cpu --min-seconds 1 --quiet --format json |
-    jq -r '.points[0] | [.timings[].median_ms, (.speedup * 100 | round / 100)] | @tsv'
+    jq -r '.points[0] | [.timings[:2][].median_ms, (.speedup * 100 | round / 100)] | @tsv'
 }
 read -r sparse dense _ < <(median_ms "$folder/tiny_bert.2to4.pt" --lengths "$folder/dev.safetensors" --batch 16)
 read -r layer_sparse layer_dense ratio < <(median_ms --layer 3072x768 --tokens 384)

@@ -17,7 +17,7 @@ namespace prune2to4 {
 
 // A contestant: the model in question, first, and the baseline it is held against.
 struct BenchModel {
-  std::string name;    // the file's; "dense twin"; of a layer "2:4" and "dense"
+  std::string name;    // the file's; "dense twin"; of a layer "2:4", "dense" and "LibTorch"
   std::string sha256;  // of the model's file; empty for what has none of its own
   std::string engine;  // what runs it
   std::string dtype;   // of its weights as they run

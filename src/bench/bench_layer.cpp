@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/InferenceMode.h>
 
@@ -37,8 +38,10 @@ std::vector<BenchModel> BenchLinear::models() const {
   const std::string dtype = dtype_name(weight_.scalar_type());
   const auto bias = static_cast<int64_t>(bias_.nbytes());
   const double peak = peak_teraflops(weight_.device(), weight_.scalar_type());
+  const int64_t dense = static_cast<int64_t>(weight_.nbytes()) + bias;
   return {{"2:4", "", "FusedLinear", dtype, false, packed_->nbytes() + bias, peak},
-          {"dense", "", "FusedLinear", dtype, false, static_cast<int64_t>(weight_.nbytes()) + bias, peak}};
+          {"dense", "", "FusedLinear", dtype, false, dense, peak},
+          {"LibTorch", "", "at::linear", dtype, false, dense, peak}};
 }
 
 BenchPoint BenchLinear::run(int64_t tokens, const MeasureOptions& options) const {
@@ -62,13 +65,16 @@ BenchPoint BenchLinear::run(int64_t tokens, const MeasureOptions& options) const
   for (const FusedLinear* linear : {&sparse, &dense}) {
     contest.calls.emplace_back([linear, &x] { linear->run(x, Activation::kNone); });
   }
+  contest.calls.emplace_back([this, &x] { at::linear(x, weight_, bias_); });
   Measurement measurement = measure(contest, fitted(options, device));
   point.calls = measurement.calls;
-  for (const FusedLinear* linear : {&sparse, &dense}) {
-    point.timings.push_back({statistics(std::move(measurement.seconds[point.timings.size()])),
-                             {{linear->name(), linear->kernel(tokens, Activation::kNone)}},
-                             {}});
-  }
+  const auto add = [&](const std::string& kernel) {
+    std::vector<double>& seconds = measurement.seconds[point.timings.size()];
+    point.timings.push_back({statistics(std::move(seconds)), {{kLayerName, kernel}}, {}});
+  };
+  add(sparse.kernel(tokens, Activation::kNone));
+  add(dense.kernel(tokens, Activation::kNone));
+  add("dense");
   return point;
 }
 

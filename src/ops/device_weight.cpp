@@ -69,7 +69,9 @@ DeviceWeight::DeviceWeight(at::Tensor dense)
       device_(dense.device()),
       dtype_(dense.scalar_type()) {
   std::string reason;
+  if (device_.is_cpu()) backend_ = cpu_backend(dtype_, out_, in_);
   if (device_.is_cuda() && is_half(dtype_)) backend_ = gemm_backend(reason);
+  if (backend_ != nullptr && backend_->dense_kernels().empty()) backend_ = nullptr;
 }
 
 DeviceWeight::DeviceWeight(const PackedWeight& packed, at::Device device, at::ScalarType dtype)
@@ -96,6 +98,16 @@ at::Tensor DeviceWeight::dense() const {
   return packed_ == nullptr ? dense_ : packed_->dense(device_, dtype_);
 }
 
+at::Tensor DeviceWeight::unpacked() const {
+  return packed_ == nullptr ? dense_ : packed_->unpack().to(device_, dtype_);
+}
+
+at::Tensor DeviceWeight::reordered() const {
+  if (!backend_->reorders()) return dense();
+  std::call_once(reordered_once_, [this] { reordered_ = backend_->reordered(unpacked()); });
+  return reordered_;
+}
+
 ProductShape DeviceWeight::shape(int64_t tokens, Epilogue epilogue) const {
   return measured_shape(*backend_, device_, dtype_, out_, in_, tokens, epilogue, sparse_ != nullptr);
 }
@@ -111,18 +123,17 @@ std::vector<std::string> DeviceWeight::candidates(Epilogue epilogue) const {
 at::Tensor DeviceWeight::run(const Operands& operands) const {
   if (backend_ == nullptr || operands.x.size(0) == 0) return libtorch_product(operands, dense());
   const Operands ready = aligned(operands);
-  const auto weight = [this] { return dense(); };
-  const at::Tensor found = run(choose(ready), ready, weight);
-  return found.defined() ? found : run(kLibTorch, ready, weight);
+  const Dense forms{[this] { return dense(); }, [this] { return reordered(); }};
+  const at::Tensor found = run(choose(ready), ready, forms);
+  return found.defined() ? found : run(kLibTorch, ready, forms);
 }
 
-at::Tensor DeviceWeight::run(size_t candidate, const Operands& operands,
-                             const std::function<at::Tensor()>& weight) const {
-  if (candidate == kLibTorch) return libtorch_product(operands, weight());
+at::Tensor DeviceWeight::run(size_t candidate, const Operands& operands, const Dense& dense) const {
+  if (candidate == kLibTorch) return libtorch_product(operands, dense.plain());
   at::Tensor d = at::empty({operands.x.size(0), out_}, operands.x.options());
   const size_t kernel = candidate - 1;
   const size_t dense_kernels = backend_->dense_kernels().size();
-  const bool ran = kernel < dense_kernels ? backend_->run_dense(kernel, weight(), operands, d)
+  const bool ran = kernel < dense_kernels ? backend_->run_dense(kernel, dense.reordered(), operands, d)
                                           : sparse_->run(kernel - dense_kernels, operands, d);
   return ran ? d : at::Tensor();
 }
@@ -163,14 +174,18 @@ size_t DeviceWeight::choose(const Operands& all) const {
 
 std::vector<Candidate> DeviceWeight::timed(const Operands& operands) const {
   // Not the kept copy: where a sparse product is the fastest, none is kept.
-  const auto weight = [this, made = std::make_shared<at::Tensor>()] {
-    if (!made->defined()) *made = packed_ == nullptr ? dense_ : packed_->unpack().to(device_, dtype_);
-    return *made;
+  const auto once = [](const Make& make) {
+    return [make, made = std::make_shared<at::Tensor>()] {
+      if (!made->defined()) *made = make();
+      return *made;
+    };
   };
+  const Make plain = once([this] { return unpacked(); });
+  const Dense forms{plain, once([this, plain] { return backend_->reordered(plain()); })};
   const std::vector<std::string> names = candidates(operands.epilogue());
   std::vector<Candidate> ways;
   for (size_t candidate = 0; candidate < names.size(); ++candidate) {
-    const auto product = [this, candidate, operands, weight] { return run(candidate, operands, weight); };
+    const auto product = [this, candidate, operands, forms] { return run(candidate, operands, forms); };
     ways.push_back({names[candidate], [this, product]() -> std::optional<double> {
                       if (!product().defined()) return std::nullopt;
                       return backend_->milliseconds(product);

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -35,15 +36,24 @@ class DeviceWeight {
   std::string kernel(int64_t tokens, Epilogue epilogue) const;
 
  private:
+  // Makes a dense weight where it is needed.
+  using Make = std::function<at::Tensor()>;
+  struct Dense {
+    Make plain;
+    Make reordered;  // for the backend's kernels
+  };
+
+  at::Tensor unpacked() const;
+  // Kept from the first call on.
   at::Tensor dense() const;
+  at::Tensor reordered() const;
   ProductShape shape(int64_t tokens, Epilogue epilogue) const;
   // Candidates of fastest(), as reports name them: LibTorch's dense product, the backend's, the 2:4 ones.
   std::vector<std::string> candidates(Epilogue epilogue) const;
   bool proven(size_t candidate, Epilogue epilogue) const;
   size_t choose(const Operands& all) const;
-  // By one of the candidates; an undefined tensor when it does not take this shape. `weight` makes the dense
-  // weight, where it is needed.
-  at::Tensor run(size_t candidate, const Operands& operands, const std::function<at::Tensor()>& weight) const;
+  // By one of the candidates; an undefined tensor when it does not take this shape.
+  at::Tensor run(size_t candidate, const Operands& operands, const Dense& dense) const;
 
   at::Tensor dense_;  // undefined: `packed_` has it
   const PackedWeight* packed_ = nullptr;
@@ -53,6 +63,8 @@ class DeviceWeight {
   at::ScalarType dtype_ = at::kFloat;
   GemmBackend* backend_ = nullptr;      // nullptr: LibTorch's product runs
   std::unique_ptr<SparseGemm> sparse_;  // none: dense products only
+  mutable std::once_flag reordered_once_;
+  mutable at::Tensor reordered_;
 };
 
 }  // namespace prune2to4

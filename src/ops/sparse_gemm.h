@@ -90,8 +90,11 @@ class GemmBackend {
   }
   // Whether compress() gives kernels that take norms there.
   virtual bool takes_norms(at::Device /*device*/) const { return false; }
-  // The same of any weight [out, in], as dense, contiguous and 16-byte aligned, by cuBLASLt; as SparseGemm's.
+  // Kernels for any weight [out, in] that is contiguous and 16-byte aligned, as SparseGemm's. They take what
+  // reordered() makes of it; !reorders(): the weight itself.
   virtual const std::vector<std::string>& dense_kernels() const = 0;
+  virtual bool reorders() const { return false; }
+  virtual at::Tensor reordered(const at::Tensor& weight) const { return weight; }
   virtual bool run_dense(size_t kernel, const at::Tensor& weight, const Operands& operands,
                          at::Tensor& d) const = 0;
   // Whether the current stream is being captured: nothing can be timed then.

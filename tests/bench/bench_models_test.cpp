@@ -67,11 +67,13 @@ CATCH_TEST_CASE("a BERT against itself in bf16 differs by little, and its arithm
   CATCH_CHECK(point.flops == encoder_flops(size, {24, 24}));
 }
 
-CATCH_TEST_CASE("one layer: packed and dense give the same outputs, and each names its kernel") {
+CATCH_TEST_CASE(
+    "one layer: packed and dense give the same outputs, and each names its kernel, LibTorch's too") {
   const BenchLinear linear({32, 64}, at::kCPU, at::kFloat, 0);
   const auto models = linear.models();
-  CATCH_REQUIRE(models.size() == 2);
+  CATCH_REQUIRE(models.size() == 3);
   CATCH_CHECK(models[0].name == "2:4");
+  CATCH_CHECK(models[2].name == "LibTorch");
   CATCH_CHECK(models[0].weight_bytes == 32 * 64 * 17 / 8 + 4 * 32);
   CATCH_CHECK(models[1].weight_bytes == 4 * (32 * 64 + 32));
   const BenchPoint point = linear.run(10, kQuick);
@@ -80,7 +82,7 @@ CATCH_TEST_CASE("one layer: packed and dense give the same outputs, and each nam
   CATCH_CHECK(*point.largest_difference <= 1e-5);
   CATCH_CHECK(*point.largest_output > 0.5);
   CATCH_CHECK(*point.largest_output < 6);
-  CATCH_REQUIRE(point.timings.size() == 2);
+  CATCH_REQUIRE(point.timings.size() == 3);
   for (const BenchTiming& timing : point.timings) {
     CATCH_CHECK(timing.seconds.count == 3);
     CATCH_REQUIRE(timing.kernels.size() == 1);

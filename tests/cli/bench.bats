@@ -74,9 +74,9 @@ quick() { prune2to4 bench --repeats 2 --min-seconds 0 --warmup 0 --threads 1 "$@
   expect 3 "[data]" "cut.safetensors" -- quick model.pt --lengths cut.safetensors
 }
 
-@test "--layer times one linear layer, packed and dense" {
+@test "--layer times one linear layer, packed, dense and by LibTorch" {
   quick --layer 24x64 --tokens 5,9 --format json >layer.json
-  jq -e '.layer == {"rows": 24, "cols": 64} and [.models[].name] == ["2:4", "dense"] and [.points[].tokens] == [5, 9]' layer.json
+  jq -e '.layer == {"rows": 24, "cols": 64} and [.models[].name] == ["2:4", "dense", "LibTorch"] and [.points[].tokens] == [5, 9]' layer.json
   jq -e '.points | all(.batch == null and .largest_difference < 1e-5 and (.timings | all(.kernels | length == 1)))' layer.json
   expect 0 "One linear layer, 64 to 24" "tokens" -- quick --layer 24x64 --tokens 5 --dtype bf16
   expect 2 "OUTxIN" -- quick --layer 24

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/cpu/dense_gemm.h"
 #include "ops/cpu/kernels.h"
 
 namespace prune2to4 {
@@ -58,6 +59,8 @@ std::string limits() {
 
 class CpuBackend final : public GemmBackend {
  public:
+  explicit CpuBackend(at::ScalarType dtype) : dtype_(dtype) {}
+
   std::string missing(at::Device, at::ScalarType, int64_t, int64_t) override { return {}; }
 
   TokenBuckets buckets() const override { return kCpuBuckets; }
@@ -79,11 +82,12 @@ class CpuBackend final : public GemmBackend {
     return cpu::compress(weight, kernels_);
   }
 
-  const std::vector<std::string>& dense_kernels() const override {
-    static const std::vector<std::string> none;  // besides LibTorch's
-    return none;
+  const std::vector<std::string>& dense_kernels() const override { return cpu::dense_kernels(dtype_); }
+  bool reorders() const override { return true; }
+  at::Tensor reordered(const at::Tensor& weight) const override { return cpu::reordered(weight); }
+  bool run_dense(size_t, const at::Tensor& weight, const Operands& operands, at::Tensor& d) const override {
+    return cpu::run_dense(weight, operands, d);
   }
-  bool run_dense(size_t, const at::Tensor&, const Operands&, at::Tensor&) const override { return false; }
 
   bool capturing() override { return false; }
 
@@ -106,15 +110,18 @@ class CpuBackend final : public GemmBackend {
   }
 
  private:
+  at::ScalarType dtype_;
   const cpu::Kernels& kernels_ = *cpu::available_kernels().front();
 };
 
 }  // namespace
 
 GemmBackend* cpu_backend(at::ScalarType dtype, int64_t out, int64_t in) {
-  if (out * in < kLeastWeight || (dtype != at::kFloat && dtype != at::kBFloat16)) return nullptr;
-  static CpuBackend backend;
-  return &backend;
+  static CpuBackend of_float(at::kFloat);
+  static CpuBackend of_bfloat16(at::kBFloat16);
+  if (out * in < kLeastWeight) return nullptr;
+  if (dtype == at::kFloat) return &of_float;
+  return dtype == at::kBFloat16 ? &of_bfloat16 : nullptr;
 }
 
 }  // namespace prune2to4
