@@ -6,6 +6,7 @@
 
 #include "ops/cpu/cpu_backend.h"
 #include "ops/kernel_choice.h"
+#include "ops/product_in_fp64.h"
 #include "prune2to4/fused_linear.h"
 #include "prune2to4/packed_weight.h"
 
@@ -32,11 +33,8 @@ Operands operands_of(int64_t tokens, Activation activation, bool residual) {
 }
 
 double relative_error(const at::Tensor& y, const Operands& operands, const at::Tensor& weight) {
-  const auto wide = [](const at::Tensor& tensor) { return tensor.to(at::kDouble); };
-  at::Tensor exact = at::linear(wide(operands.x), wide(weight), wide(*operands.bias));
-  if (operands.activation == Activation::kGelu) exact = at::gelu(exact);
-  if (operands.residual) exact += wide(*operands.residual);
-  return ((wide(y) - exact).abs().max() / exact.abs().max()).item<double>();
+  const at::Tensor exact = product_in_fp64(operands, weight);
+  return ((y.to(at::kDouble) - exact).abs().max() / exact.abs().max()).item<double>();
 }
 
 // Whether this CPU and LibTorch have what it takes.

@@ -10,6 +10,7 @@
 #include "core/environment_variable.h"
 #include "ops/cpu/cpu_backend.h"
 #include "ops/cpu/kernels.h"
+#include "ops/product_in_fp64.h"
 #include "ops/threads.h"
 #include "prune2to4/fused_linear.h"
 #include "prune2to4/packed_weight.h"
@@ -29,13 +30,7 @@ struct Case {
   Operands operands;
   at::Tensor weight;
 
-  at::Tensor expected() const {
-    const auto wide = [](const at::Tensor& tensor) { return tensor.to(at::kDouble); };
-    at::Tensor y = at::matmul(wide(operands.x), wide(weight).t());
-    if (operands.bias) y = y + wide(*operands.bias);
-    if (operands.activation == Activation::kGelu) y = at::gelu(y);
-    return operands.residual ? y + wide(*operands.residual) : y;
-  }
+  at::Tensor expected() const { return product_in_fp64(operands, weight); }
 };
 
 Case random_case(int64_t tokens, int64_t rows, int64_t cols, at::ScalarType dtype, uint32_t bits) {

@@ -125,7 +125,6 @@ struct Amx {
         }
       }
       write_.finish();
-      write_.publish();
     }
 
    private:

@@ -23,7 +23,7 @@ class Write {
         bias_(output.bias),
         residual_(static_cast<const uint16_t*>(output.residual)),
         gelu_(output.gelu),
-        streams_(output.large && width % kLine == 0 &&
+        streams_(output.large && width % kPanelRows == 0 &&
                  reinterpret_cast<uintptr_t>(out_) % sizeof(__m512i) == 0),
         width_(width) {}
 
@@ -47,16 +47,15 @@ class Write {
     }
   }
 
-  void finish() { go_on(left_); }
-  // Before another thread may read what was written.
-  void publish() const {
+  // Then another thread may read what was written.
+  void finish() {
+    go_on(left_);
     if (streams_) _mm_sfence();
   }
 
  private:
   using F = typename V::Floats;
   static constexpr int64_t kTokens = 32 / kPieces;
-  static constexpr int64_t kLine = 32;  // elements, of a cache's line and of a panel
 
   [[gnu::always_inline]] void write(const float* from, int64_t at) const {
     F low = V::load(from) + low_bias_;
@@ -85,7 +84,7 @@ class Write {
   const float* bias_;
   const uint16_t* residual_;
   bool gelu_;
-  bool streams_;
+  bool streams_;  // a row of a panel is a line of the cache, and passes it by
   int64_t width_;
   const float* from_ = nullptr;
   int64_t at_ = 0;
