@@ -73,6 +73,24 @@ void check_random_shapes(const cpu::Kernels& kernels, at::ScalarType dtype, int 
   }
 }
 
+// A product of many tokens, whose output begins `offset` elements into its memory, is that of parts of them.
+void check_parts(const SparseGemm& gemm, size_t kernel, const Operands& operands, int64_t rows,
+                 int64_t offset) {
+  const int64_t tokens = operands.x.size(0);
+  at::Tensor d =
+      at::full({tokens * rows + offset}, std::numeric_limits<double>::quiet_NaN(), operands.x.scalar_type())
+          .narrow(0, offset, tokens * rows)
+          .view({tokens, rows});
+  if (!gemm.run(kernel, operands, d)) return;
+  for (int64_t first = 0; first < tokens; first += 2000) {
+    Operands part = operands;
+    const int64_t some = std::min<int64_t>(2000, tokens - first);
+    part.x = part.x.narrow(0, first, some);
+    if (part.residual) part.residual = part.residual->narrow(0, first, some);
+    CATCH_REQUIRE(at::equal(product(gemm, kernel, part, rows), d.narrow(0, first, some)));
+  }
+}
+
 }  // namespace
 
 CATCH_TEST_CASE("the CPU's 2:4 kernels equal an fp64 reference at random shapes, at every level") {
@@ -113,21 +131,14 @@ CATCH_TEST_CASE("outputs so large that they pass the caches by are those of the 
   constexpr int64_t kTokens = 8903;
   const Threads two(2);
   for (const cpu::Kernels* kernels : cpu::available_kernels()) {
-    // A row that is whole lines of the cache, one that is not, and outputs that begin within a line.
-    for (const auto& [rows, offset] : {std::pair<int64_t, int64_t>{1024, 0}, {1000, 0}, {1024, 8}}) {
-      const Case made = random_case(kTokens, rows, 32, at::kBFloat16, rows == 1000 ? 5 : 1);
-      const auto gemm = cpu::compress(made.weight, *kernels);
-      at::Tensor d =
-          at::full({kTokens * rows + offset}, std::numeric_limits<double>::quiet_NaN(), at::kBFloat16)
-              .narrow(0, offset, kTokens * rows)
-              .view({kTokens, rows});
-      CATCH_REQUIRE(gemm->run(0, made.operands, d));
-      for (int64_t first = 0; first < kTokens; first += 2000) {
-        const int64_t tokens = std::min<int64_t>(2000, kTokens - first);
-        Operands part = made.operands;
-        part.x = part.x.narrow(0, first, tokens);
-        if (part.residual) part.residual = part.residual->narrow(0, first, tokens);
-        CATCH_REQUIRE(at::equal(product(*gemm, 0, part, rows), d.narrow(0, first, tokens)));
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      // A row that is whole lines of the cache, one that is not, and outputs that begin within a line.
+      for (const auto& [rows, offset] : {std::pair<int64_t, int64_t>{1024, 0}, {1000, 0}, {1024, 8}}) {
+        const Case made = random_case(kTokens, rows, 32, dtype, rows == 1000 ? 5 : 1);
+        const auto gemm = cpu::compress(made.weight, *kernels);
+        const size_t all = gemm->kernels({}).size();
+        for (size_t kernel = 0; kernel < all; ++kernel)
+          check_parts(*gemm, kernel, made.operands, rows, offset);
       }
     }
   }

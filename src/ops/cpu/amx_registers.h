@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "ops/cpu/vectors.h"
+
 // AMX's registers, each 16 rows of 64 bytes: 0 ... 3 are sums of 2 x 2 products in bf16, of 4 and 5 by 6
 // and 7.
 namespace prune2to4::cpu {
@@ -21,7 +23,6 @@ struct alignas(64) AmxConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t quotient(int64_t value, int64_t by) { return (value + by - 1) / by; }  // rounded up
 constexpr int64_t rounded(int64_t value, int64_t to) { return quotient(value, to) * to; }
 

@@ -16,6 +16,9 @@ struct Avx512 {
   static Floats all(float value) { return _mm512_set1_ps(value); }
   static Floats load(const float* from) { return _mm512_loadu_ps(from); }
   static void store(float* to, Floats value) { _mm512_storeu_ps(to, value); }
+  // A line of the cache, past it.
+  static void store_past(float* to, Floats value) { _mm512_stream_ps(to, value); }
+  static void finish_past() { _mm_sfence(); }
   static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
   static Floats least(Floats a, Floats b) { return _mm512_min_ps(a, b); }
   static Floats greatest(Floats a, Floats b) { return _mm512_max_ps(a, b); }

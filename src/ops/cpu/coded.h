@@ -36,8 +36,8 @@ struct Coded {
       const void* some = inputs + token * 4 * groups * size_of(element);
       for (int64_t block = 0; block < groups; block += kCodeGroups) {
         const int64_t size = size_of_block(block, groups);
-        read_columns<V>(some, element, tokens - token < kLanes ? tokens - token : kLanes, 4 * groups,
-                        4 * block, 4 * (block + size), kLanes, tile + block_at(block) + token * 4 * size);
+        read_columns<V>(some, element, lesser(tokens - token, kLanes), 4 * groups, 4 * block,
+                        4 * (block + size), kLanes, tile + block_at(block) + token * 4 * size);
       }
     }
   }
@@ -82,12 +82,16 @@ struct Coded {
     for (int64_t i = 0; i < vectors; ++i) {
       const int64_t left = tokens - i * kLanes;
       const Output rest = from(output, i * kLanes, width);
-      for (int64_t row = first; row < last; row += kCodeRows) {
-        const int64_t rows = size_of_rows(row, last);
-        float* of_rows = sums + ((row - first) * vectors + i * rows) * kLanes;
-        if (output.gelu) gelu_sums<V, 1>(rows, kLanes, of_rows);
-        write_sums<V>(of_rows, kLanes, left < kLanes ? left : kLanes, rows, row, width, rest);
+      const auto sums_of = [&](int64_t row) {
+        const int64_t block = row - row % kCodeRows;
+        return sums + (block * vectors + i * size_of_rows(block, last - first) + row - block) * kLanes;
+      };
+      if (output.gelu) {
+        for (int64_t row = 0; row < last - first; row += kCodeRows) {
+          gelu_sums<V, 1>(size_of_rows(row, last - first), kLanes, sums_of(row));
+        }
       }
+      write_rows<V>(sums_of, lesser(left, kLanes), last - first, first, width, rest);
     }
   }
 
@@ -107,6 +111,7 @@ struct Coded {
       }
       write(sums, tokens, row, end, weight.rows, output);
     }
+    finish_writing<V>(output);
   }
 
   // Measured by 16 threads, with 12 layers' code, which comes from the L3 cache or from memory.

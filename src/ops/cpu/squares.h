@@ -7,36 +7,10 @@
 
 #include "ops/cpu/vectors.h"
 
-// Between rows of tokens and vectors of tokens, by squares of half a vector: two of them lie side by side in
-// whole vectors, so that a square takes half as many exchanges.
+// Between rows of tokens and vectors of tokens, by squares of whole vectors: one of AVX-512 is a line of the
+// cache.
 namespace prune2to4::cpu {
 namespace {
-
-// Half of V's vectors, for what moves them.
-template <typename V>
-struct Half {
-  static constexpr int kLanes = V::kLanes / 2;
-  using Floats = typename VectorOf<float, kLanes>::Type;
-  using Whole = typename V::Floats;
-
-  static Floats load(const float* from) { return read<Floats>(from); }
-  static void store(float* to, Floats value) { write(to, value); }
-
-  template <int kFirst, int... kLane>
-  static Floats part(Whole whole, std::integer_sequence<int, kLane...>) {
-    return __builtin_shufflevector(whole, whole, (kFirst + kLane)...);
-  }
-  static Floats low(Whole whole) { return part<0>(whole, std::make_integer_sequence<int, kLanes>()); }
-  static Floats high(Whole whole) { return part<kLanes>(whole, std::make_integer_sequence<int, kLanes>()); }
-
-  template <int... kLane>
-  static Whole join(Floats low, Floats high, std::integer_sequence<int, kLane...>) {
-    return __builtin_shufflevector(low, high, kLane...);
-  }
-  static Whole join(Floats low, Floats high) {
-    return join(low, high, std::make_integer_sequence<int, V::kLanes>());
-  }
-};
 
 // One step of a transposition: in two rows that differ in kBit, what differs in kBit of its column too
 // changes places.
@@ -51,45 +25,53 @@ inline void exchange(typename V::Floats& low, typename V::Floats& high,
       __builtin_shuffle(a, high, Places{((kColumn & kBit) != 0 ? kColumn + V::kLanes : kColumn + kBit)...});
 }
 
-// Two squares, side by side.
-template <typename V, int kBit = Half<V>::kLanes / 2>
+template <typename V, int kBit = V::kLanes / 2>
 inline void transpose(typename V::Floats* lines) {
-#pragma GCC unroll 8
-  for (int line = 0; line < Half<V>::kLanes; ++line) {
+#pragma GCC unroll 16
+  for (int line = 0; line < V::kLanes; ++line) {
     if ((line & kBit) != 0) continue;
     exchange<V, kBit>(lines[line], lines[line + kBit], std::make_integer_sequence<int, V::kLanes>());
   }
   if constexpr (kBit > 1) transpose<V, kBit / 2>(lines);
 }
 
-// Half a vector of columns of a vector of tokens, x[token, column] from `at` on: to [columns][stride].
+// A vector of columns of a vector of tokens, whose rows are `step` bytes apart, to [columns][stride].
 template <typename V>
-inline void read_square(const void* x, Element element, int64_t at, int64_t width, int64_t stride,
-                        float* to) {
-  using Part = Half<V>;
-  typename V::Floats lines[static_cast<size_t>(Part::kLanes)];
-#pragma GCC unroll 8
-  for (int i = 0; i < Part::kLanes; ++i) {
-    lines[i] = Part::join(read_some<Part>(x, element, at + i * width, Part::kLanes),
-                          read_some<Part>(x, element, at + (Part::kLanes + i) * width, Part::kLanes));
+inline void read_square(const char* from, Element element, int64_t step, int64_t stride, float* to) {
+  typename V::Floats lines[static_cast<size_t>(V::kLanes)];
+  if (element == Element::kFloat) {
+#pragma GCC unroll 16
+    for (int i = 0; i < V::kLanes; ++i, from += step) lines[i] = read_whole<V>(from, Element::kFloat);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < V::kLanes; ++i, from += step) lines[i] = read_whole<V>(from, Element::kBFloat16);
   }
   transpose<V>(lines);
-#pragma GCC unroll 8
-  for (int i = 0; i < Part::kLanes; ++i) V::store(to + i * stride, lines[i]);
+#pragma GCC unroll 16
+  for (int i = 0; i < V::kLanes; ++i, to += stride) V::store(to, lines[i]);
 }
 
-// The other way.
+// A part of one, zeros behind the tokens.
 template <typename V>
-inline void write_square(const float* from, int64_t stride, const Output& output, int64_t at, int64_t width) {
-  using Part = Half<V>;
-  typename V::Floats lines[static_cast<size_t>(Part::kLanes)];
-#pragma GCC unroll 8
-  for (int i = 0; i < Part::kLanes; ++i) lines[i] = V::load(from + i * stride);
+inline void read_part(const char* from, Element element, int64_t step, int64_t tokens, int64_t columns,
+                      int64_t stride, float* to) {
+  typename V::Floats lines[static_cast<size_t>(V::kLanes)] = {};
+  for (int64_t i = 0; i < tokens; ++i) lines[i] = read_some<V>(from + i * step, element, 0, columns);
   transpose<V>(lines);
-#pragma GCC unroll 8
-  for (int i = 0; i < Part::kLanes; ++i) {
-    write_some<Part>(output, at + i * width, Part::kLanes, Part::low(lines[i]));
-    write_some<Part>(output, at + (Part::kLanes + i) * width, Part::kLanes, Part::high(lines[i]));
+  for (int64_t i = 0; i < columns; ++i) V::store(to + i * stride, lines[i]);
+}
+
+// The other way: sums_of(row) is a vector of tokens.
+template <typename V, typename Sums>
+inline void write_square(const Sums& sums_of, int64_t row, int64_t tokens, int64_t rows, const Output& output,
+                         int64_t at, int64_t width) {
+  typename V::Floats lines[static_cast<size_t>(V::kLanes)];
+#pragma GCC unroll 16
+  for (int i = 0; i < V::kLanes; ++i) lines[i] = i < rows ? V::load(sums_of(row + i)) : V::all(0);
+  transpose<V>(lines);
+#pragma GCC unroll 16
+  for (int i = 0; i < V::kLanes; ++i) {
+    if (i < tokens) write_some<V>(output, at + i * width, rows, lines[i]);
   }
 }
 
@@ -98,46 +80,39 @@ inline void write_square(const float* from, int64_t stride, const Output& output
 template <typename V>
 inline void read_columns(const void* x, Element element, int64_t tokens, int64_t width, int64_t first,
                          int64_t last, int64_t stride, float* to) {
-  using Part = Half<V>;
+  const int64_t step = width * size_of(element);
   for (int64_t token = 0; token < tokens; token += V::kLanes) {
-    for (int64_t column = first; column < last; column += Part::kLanes) {
-      const int64_t count = last - column < Part::kLanes ? last - column : Part::kLanes;
-      const int64_t at = token * width + column;
+    const char* from = static_cast<const char*>(x) + token * step;
+    for (int64_t column = first; column < last; column += V::kLanes) {
+      const char* at = from + column * size_of(element);
       float* square = to + (column - first) * stride + token;
-      if (count == Part::kLanes && tokens - token >= V::kLanes) {
-        read_square<V>(x, element, at, width, stride, square);
-        continue;
-      }
-      for (int64_t i = 0; i < V::kLanes; ++i) {
-        float line[static_cast<size_t>(Part::kLanes)] = {};
-        if (token + i < tokens) Part::store(line, read_some<Part>(x, element, at + i * width, count));
-        for (int64_t j = 0; j < count; ++j) square[j * stride + i] = line[j];
+      if (tokens - token >= V::kLanes && last - column >= V::kLanes) {
+        read_square<V>(at, element, step, stride, square);
+      } else {
+        read_part<V>(at, element, step, lesser(tokens - token, V::kLanes), lesser(last - column, V::kLanes),
+                     stride, square);
       }
     }
   }
 }
 
-// Sums of rows, [rows][stride], go to out[token, row].
+// Sums of rows go to out[token, first + row]; sums_of(row) are those of all tokens.
+template <typename V, typename Sums>
+inline void write_rows(const Sums& sums_of, int64_t tokens, int64_t rows, int64_t first, int64_t width,
+                       const Output& output) {
+  for (int64_t token = 0; token < tokens; token += V::kLanes) {
+    for (int64_t row = 0; row < rows; row += V::kLanes) {
+      write_square<V>([&](int64_t i) { return sums_of(i) + token; }, row, lesser(tokens - token, V::kLanes),
+                      lesser(rows - row, V::kLanes), output, token * width + first + row, width);
+    }
+  }
+}
+
+// Of sums [rows][stride].
 template <typename V>
 inline void write_sums(const float* sums, int64_t stride, int64_t tokens, int64_t rows, int64_t first,
                        int64_t width, const Output& output) {
-  using Part = Half<V>;
-  for (int64_t token = 0; token < tokens; token += V::kLanes) {
-    for (int64_t row = 0; row < rows; row += Part::kLanes) {
-      const int64_t count = rows - row < Part::kLanes ? rows - row : Part::kLanes;
-      const int64_t at = token * width + first + row;
-      const float* square = sums + row * stride + token;
-      if (count == Part::kLanes && tokens - token >= V::kLanes) {
-        write_square<V>(square, stride, output, at, width);
-        continue;
-      }
-      for (int64_t i = 0; i < V::kLanes && token + i < tokens; ++i) {
-        float line[static_cast<size_t>(Part::kLanes)] = {};
-        for (int64_t j = 0; j < count; ++j) line[j] = square[j * stride + i];
-        write_some<Part>(output, at + i * width, count, Part::load(line));
-      }
-    }
-  }
+  write_rows<V>([&](int64_t row) { return sums + row * stride; }, tokens, rows, first, width, output);
 }
 
 }  // namespace

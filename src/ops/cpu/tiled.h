@@ -94,6 +94,7 @@ struct Tiled {
       if (output.gelu) gelu_sums<V, kUsed>(rows, kStride, sums);
       write_sums<V>(sums, kStride, tokens, rows, row, weight.rows, output);
     }
+    finish_writing<V>(output);
   }
 
   static void multiply_tile(const TiledWeight& weight, const float* tile, int64_t tokens, const float* bias,

@@ -11,6 +11,8 @@
 namespace prune2to4::cpu {
 namespace {
 
+constexpr int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+
 template <typename Value>
 inline Value read(const void* from) {
   Value value;
@@ -76,9 +78,23 @@ inline void write_some(const Output& output, int64_t at, int64_t count, typename
     const Halves<V> rounded = as_bfloat16<V>(value);
     std::memcpy(to, &rounded, bytes);
   } else if (count == V::kLanes) {
-    V::store(reinterpret_cast<float*>(to), value);
+    auto* floats = reinterpret_cast<float*>(to);
+    if constexpr (requires { V::store_past(floats, value); }) {
+      if (output.large && reinterpret_cast<uintptr_t>(to) % sizeof(value) == 0) {
+        return V::store_past(floats, value);
+      }
+    }
+    V::store(floats, value);
   } else {
     std::memcpy(to, &value, bytes);
+  }
+}
+
+// After all of a product's: then another thread may read them.
+template <typename V>
+inline void finish_writing(const Output& output) {
+  if constexpr (requires { V::finish_past(); }) {
+    if (output.large) V::finish_past();
   }
 }
 
