@@ -94,6 +94,18 @@ void run_tiled(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes
   problem.check();
 }
 
+// The same of inputs that the kernel packs itself.
+void run_unpacked(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes) {
+  const RowsLayout rows(problem.weight.data(), problem.rows, problem.groups, layout_lanes);
+  const TiledLayout layout(rows, kernel);
+  const int64_t stride = kernel.lanes * static_cast<int64_t>(kernel.vectors);
+  std::vector<float> block(size(kernel.groups * kernel.group_values * stride), NAN);
+  std::vector<float> sums(size(kTiledRows * stride), NAN);
+  kernel.multiply_unpacked(layout.view(), problem.stored_x.data(), problem.tokens, 0, problem.rows,
+                           problem.output(), block.data(), sums.data());
+  problem.check();
+}
+
 // The same from tile to tile, and back to rows.
 void run_tile(const TiledKernel& kernel, Problem& problem, int64_t layout_lanes) {
   const RowsLayout rows(problem.weight.data(), problem.rows, problem.groups, layout_lanes);
@@ -184,6 +196,8 @@ CATCH_TEST_CASE("the CPU's 2:4 kernels touch nothing beyond what they are given,
         if (kernels.coded.lanes > 0) {
           Problem coded = random_problem(random, kernels.coded, element, round);
           run_tiled(kernels.coded, coded, lanes_of_layout(kernels));
+          Problem unpacked = random_problem(random, kernels.coded, element, round);
+          run_unpacked(kernels.coded, unpacked, lanes_of_layout(kernels));
         }
         if (kernels.rows.lanes > 0) run_rows(kernels.rows, problem);
       }

@@ -30,15 +30,20 @@ struct Coded {
     return groups - group < kCodeGroups ? groups - group : kCodeGroups;
   }
 
-  static void pack(const void* x, Element element, int64_t tokens, int64_t groups, float* tile) {
-    const auto* inputs = static_cast<const char*>(x);
+  // The block that begins with `group`.
+  static void pack_block(const void* x, Element element, int64_t tokens, int64_t groups, int64_t group,
+                         float* to) {
+    const int64_t size = size_of_block(group, groups);
     for (int64_t token = 0; token < tokens; token += kLanes) {
-      const void* some = inputs + token * 4 * groups * size_of(element);
-      for (int64_t block = 0; block < groups; block += kCodeGroups) {
-        const int64_t size = size_of_block(block, groups);
-        read_columns<V>(some, element, lesser(tokens - token, kLanes), 4 * groups, 4 * block,
-                        4 * (block + size), kLanes, tile + block_at(block) + token * 4 * size);
-      }
+      const void* some = static_cast<const char*>(x) + token * 4 * groups * size_of(element);
+      read_columns<V>(some, element, lesser(tokens - token, kLanes), 4 * groups, 4 * group,
+                      4 * (group + size), kLanes, to + token * 4 * size);
+    }
+  }
+
+  static void pack(const void* x, Element element, int64_t tokens, int64_t groups, float* tile) {
+    for (int64_t group = 0; group < groups; group += kCodeGroups) {
+      pack_block(x, element, tokens, groups, group, tile + block_at(group));
     }
   }
 
@@ -60,16 +65,18 @@ struct Coded {
     }
   }
 
-  static void add_products(const TiledWeight& weight, const float* tile, int64_t vectors, int64_t first,
+  // block_of(group) are the inputs of a block of groups.
+  template <typename Blocks>
+  static void add_products(const TiledWeight& weight, const Blocks& block_of, int64_t vectors, int64_t first,
                            int64_t last, float* sums) {
     const int64_t blocks = (weight.groups + kCodeGroups - 1) / kCodeGroups;
     for (int64_t group = 0; group < weight.groups; group += kCodeGroups) {
       const MultiplyBlock* const column = weight.code + first / kCodeRows * blocks + group / kCodeGroups;
       const MultiplyBlock* code = column;
+      const float* inputs = block_of(group);
       for (int64_t row = first; row < last; row += kCodeRows, code += blocks) {
         const MultiplyBlock next = row + kCodeRows < last ? code[blocks] : column[1];
-        (*code)(tile + block_at(group), sums + (row - first) * vectors * kLanes,
-                reinterpret_cast<const void*>(next), vectors,
+        (*code)(inputs, sums + (row - first) * vectors * kLanes, reinterpret_cast<const void*>(next), vectors,
                 4 * size_of_block(group, weight.groups) * kLanes * 4, size_of_rows(row, last) * kLanes * 4);
       }
     }
@@ -95,23 +102,45 @@ struct Coded {
     }
   }
 
-  static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
-                       int64_t last, const Output& output, float* sums) {
+  // So many rows at once go by a block, and so many are written at once.
+  struct Rows {
+    int64_t by_block;
+    int64_t written;
+  };
+
+  template <typename Blocks>
+  static void multiply_blocks(const TiledWeight& weight, const Blocks& block_of, const Rows& rows,
+                              int64_t tokens, int64_t first, int64_t last, const Output& output,
+                              float* sums) {
     const int64_t vectors = (tokens + kLanes - 1) / kLanes;
-    const bool cached = weight.groups <= kCachedGroups;
-    const int64_t most = cached ? kCachedRows : kTiledRows;
-    const int64_t at_once = cached ? kCodeRows : most;
-    for (int64_t row = first; row < last; row += most) {
-      const int64_t end = last - row < most ? last : row + most;
-      for (int64_t some = row; some < end; some += at_once) {
-        const int64_t some_end = end - some < at_once ? end : some + at_once;
+    for (int64_t row = first; row < last; row += rows.written) {
+      const int64_t end = lesser(last, row + rows.written);
+      for (int64_t some = row; some < end; some += rows.by_block) {
+        const int64_t some_end = lesser(end, some + rows.by_block);
         float* of_rows = sums + (some - row) * vectors * kLanes;
         begin(output.bias, vectors, some, some_end, of_rows);
-        add_products(weight, tile, vectors, some, some_end, of_rows);
+        add_products(weight, block_of, vectors, some, some_end, of_rows);
       }
       write(sums, tokens, row, end, weight.rows, output);
     }
     finish_writing<V>(output);
+  }
+
+  static void multiply(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first,
+                       int64_t last, const Output& output, float* sums) {
+    const auto block_of = [&](int64_t group) { return tile + block_at(group); };
+    const Rows rows =
+        weight.groups <= kCachedGroups ? Rows{kCodeRows, kCachedRows} : Rows{kTiledRows, kTiledRows};
+    multiply_blocks(weight, block_of, rows, tokens, first, last, output, sums);
+  }
+
+  static void multiply_unpacked(const TiledWeight& weight, const void* x, int64_t tokens, int64_t first,
+                                int64_t last, const Output& output, float* block, float* sums) {
+    const auto block_of = [&](int64_t group) {
+      pack_block(x, output.element, tokens, weight.groups, group, block);
+      return block;
+    };
+    multiply_blocks(weight, block_of, {kTiledRows, kTiledRows}, tokens, first, last, output, sums);
   }
 
   // Measured by 16 threads, with 12 layers' code, which comes from the L3 cache or from memory.
@@ -125,7 +154,9 @@ struct Coded {
                                        .form = WeightForm::kCode,
                                        .row_step = kCodeRows,
                                        .pack = &pack,
-                                       .multiply = &multiply};
+                                       .multiply = &multiply,
+                                       .cached_groups = kCachedGroups,
+                                       .multiply_unpacked = &multiply_unpacked};
 };
 
 }  // namespace

@@ -93,6 +93,12 @@ struct TiledKernel {
   // tensors begin at the tile's first token. `sums` has room for kTiledRows rows of a tile.
   void (*multiply)(const TiledWeight& weight, const float* tile, int64_t tokens, int64_t first, int64_t last,
                    const Output& output, float* sums) = nullptr;
+  // The same of x's tokens as they lie: each block is packed when its turn comes, into `block`, which has
+  // room for `groups` of a tile. Empty: there is none. A full tile of no more than `cached_groups` is better
+  // packed once: it stays in the L2 cache.
+  int64_t cached_groups = 0;
+  void (*multiply_unpacked)(const TiledWeight& weight, const void* x, int64_t tokens, int64_t first,
+                            int64_t last, const Output& output, float* block, float* sums) = nullptr;
   // What goes from tile to tile; only a kernel of entries has it.
   // activation(sum + bias) of all rows into the tile `out`.
   void (*multiply_tile)(const TiledWeight& weight, const float* tile, int64_t tokens, const float* bias,

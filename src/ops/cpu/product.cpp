@@ -71,23 +71,28 @@ class TiledProduct {
         tokens_(tokens),
         output_(output),
         threads_(threads_for(tokens * weight.rows * weight.groups * 2)),
-        pieces_(threads_ == 1 ? 1 : kPieces),
-        grid_(best_grid(kernel, weight, tokens, threads_)) {}
+        grid_(best_grid(kernel, weight, tokens, threads_)),
+        unpacked_(kernel.multiply_unpacked != nullptr && weight.groups > kernel.cached_groups &&
+                  (threads_ == 1 || grid_.parts > 1)),
+        pieces_(threads_ == 1 || unpacked_ ? 1 : kPieces) {}
 
   // Each thread packs the tiles that it takes part in: what another has packed would come from its caches,
-  // and must leave them again when the next product is packed, which takes far longer.
+  // and must leave them again when the next product is packed, which takes far longer. A wide tile goes by
+  // block by block, where that is all that the thread does with it.
   void run() const {
     const int64_t stride = kernel_.lanes * static_cast<int64_t>(kernel_.vectors);
+    const int64_t groups = unpacked_ ? kernel_.groups : weight_.groups;
+    const int64_t packed_floats =
+        rounded_quotient(groups, kernel_.group_step) * kernel_.group_step * kernel_.group_values * stride;
     in_shared_runs(grid_.tiles * grid_.parts * pieces_, threads_, [&](auto&& next) {
-      const int64_t groups = rounded_quotient(weight_.groups, kernel_.group_step) * kernel_.group_step;
-      float* inputs = tile_memory.floats(groups * kernel_.group_values * stride);
+      float* inputs = tile_memory.floats(packed_floats);
       float* sums = sums_memory.floats(kTiledRows * stride);
       int64_t packed = -1;
       for (int64_t i = next(); i >= 0; i = next()) {
         const Rows rows = rows_of(i);
         if (rows.first >= rows.last) continue;
         const int64_t tile = i / (grid_.parts * pieces_);
-        if (tile != packed) pack(tile, inputs);
+        if (tile != packed && !unpacked_) pack(tile, inputs);
         packed = tile;
         multiply(tile, inputs, rows, sums);
       }
@@ -123,7 +128,7 @@ class TiledProduct {
     kernel_.pack(inputs_of(tile), output_.element, tokens_of(tile), weight_.groups, to);
   }
 
-  void multiply(int64_t tile, const float* inputs, const Rows& rows, float* sums) const {
+  void multiply(int64_t tile, float* inputs, const Rows& rows, float* sums) const {
     Output output = output_;
     output.large = tokens_ * weight_.rows * element_size() > kLargeOutput;
     const int64_t offset = first_token(tile) * weight_.rows * element_size();
@@ -132,6 +137,10 @@ class TiledProduct {
     if (threads_ == 1 && tile + 1 < grid_.tiles) {
       output.next = inputs_of(tile + 1);
       output.next_bytes = tokens_of(tile + 1) * token_bytes();
+    }
+    if (unpacked_) {
+      return kernel_.multiply_unpacked(weight_, inputs_of(tile), tokens_of(tile), rows.first, rows.last,
+                                       output, inputs, sums);
     }
     kernel_.multiply(weight_, inputs, tokens_of(tile), rows.first, rows.last, output, sums);
   }
@@ -142,8 +151,9 @@ class TiledProduct {
   int64_t tokens_;
   const Output& output_;
   int64_t threads_;
-  int64_t pieces_;  // of a part
   Grid grid_;
+  bool unpacked_;
+  int64_t pieces_;  // of a part
 };
 
 }  // namespace
