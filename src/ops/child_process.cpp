@@ -123,7 +123,7 @@ std::optional<std::string> ChildProcess::read_line(std::chrono::milliseconds lim
       read_.erase(0, end + 1);
       return line;
     }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return std::nullopt;
     pollfd watched{socket_, POLLIN, 0};
     const int ready = ::poll(&watched, 1, static_cast<int>(left));

@@ -9,11 +9,13 @@
 #include <optional>
 #include <string>
 
+#include "prune2to4/api.h"
+
 namespace prune2to4 {
 
 // A program whose stdin is a socket that goes both ways; what it prints goes nowhere. It finds LibTorch where
 // this process has it.
-class ChildProcess {
+class PRUNE2TO4_API ChildProcess {
  public:
   // nullptr, and why, where it cannot be started.
   static std::unique_ptr<ChildProcess> start(const std::filesystem::path& program, std::string& reason);
@@ -23,7 +25,7 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   bool send_line(const std::string& line);
-  // Nothing when it has ended, or when the time is over.
+  // Nothing when it has ended, or when the time is over, not a moment before.
   std::optional<std::string> read_line(std::chrono::milliseconds limit);
   // How it ended, as waitpid() tells; it is given a moment to do so, then killed. Nothing where that cannot
   // be told.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/sweeper.h"
+#include "ops/child_process.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -78,6 +79,17 @@ CATCH_TEST_CASE("a candidate that ends the process which times it costs that can
   CATCH_CHECK(swept->failed.empty());
   CATCH_CHECK(sweeper.process() == process);
   CATCH_CHECK(warnings.texts().empty());
+}
+
+CATCH_TEST_CASE("a line that does not come is waited for until the time is over") {
+  std::string reason;
+  const auto silent = ChildProcess::start(kDriver, reason);
+  CATCH_REQUIRE(silent);
+  for (int i = 0; i < 20; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    CATCH_REQUIRE_FALSE(silent->read_line(milliseconds(5)));
+    CATCH_CHECK(std::chrono::steady_clock::now() - start >= milliseconds(5));
+  }
 }
 
 CATCH_TEST_CASE("one process does several sweeps, and leaves nothing behind") {
