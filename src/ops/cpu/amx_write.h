@@ -50,7 +50,7 @@ class Write {
   // Then another thread may read what was written.
   void finish() {
     go_on(left_);
-    if (streams_) _mm_sfence();
+    if (streams_) V::finish_past();
   }
 
  private:

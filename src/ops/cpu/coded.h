@@ -23,12 +23,8 @@ struct Coded {
   static constexpr int64_t block_at(int64_t group) {
     return 4 * group * kLanes * static_cast<int64_t>(kVectors);
   }
-  static int64_t size_of_rows(int64_t row, int64_t last) {
-    return last - row < kCodeRows ? last - row : kCodeRows;
-  }
-  static int64_t size_of_block(int64_t group, int64_t groups) {
-    return groups - group < kCodeGroups ? groups - group : kCodeGroups;
-  }
+  static int64_t size_of_rows(int64_t row, int64_t last) { return lesser(last - row, kCodeRows); }
+  static int64_t size_of_block(int64_t group, int64_t groups) { return lesser(groups - group, kCodeGroups); }
 
   // The block that begins with `group`.
   static void pack_block(const void* x, Element element, int64_t tokens, int64_t groups, int64_t group,

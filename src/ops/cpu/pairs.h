@@ -105,7 +105,6 @@ struct Pairs {
       if (output.gelu) gelu_sums<V, kUsed>(rows, kStride, sums);
       write_sums<V>(sums, kStride, tokens, rows, row, weight.rows, output);
     }
-    finish_writing<V>(output);
   }
 
   static constexpr TiledKernel kKernel{.lanes = V::kLanes,
