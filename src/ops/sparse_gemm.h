@@ -30,7 +30,7 @@ struct Operands {
 constexpr int64_t kNormMultiple = 128;
 constexpr int64_t kLeastNormInputs = 384;
 // Rows whose norms they read at once, also beyond the last row.
-constexpr int64_t kNormsTogether = 128;
+constexpr int64_t kNormsTogether = 192;
 
 // Of activation(norm(x) weight^T + bias), where `factors` are the sums over the weight's rows, or
 // x weight^T + bias + norm(residual) * factors, where the result is normed next; norm is without weight and

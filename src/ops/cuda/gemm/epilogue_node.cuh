@@ -9,15 +9,22 @@
 #include "ops/cuda/gemm/gemm.h"
 
 // What our nodes of CUTLASS's epilogue visitor trees share. Rows of activations are the product's columns
-// here. A thread's part of an epilogue tile, of 64 rows, is, by WGMMA's layout of accumulators (PTX ISA,
-// "Register Fragments for wgmma.mma_async.m64nNk16", D): two neighbouring columns of each eight, in two rows.
+// here. A thread's part of an epilogue tile, of 64 rows for each warpgroup, is, by WGMMA's layout of
+// accumulators (PTX ISA, "Register Fragments for wgmma.mma_async.m64nNk16", D): two neighbouring columns of
+// each eight, in two rows.
 namespace prune2to4::gemm {
 
 namespace fusion = cutlass::epilogue::fusion;
 
-constexpr int kEpilogueRows = 64;
-constexpr int kWarps = 4;
 constexpr int kWarpThreads = 32;
+constexpr int kGroupWarps = 4;
+// The warpgroups that compute a tile together; where that is one, two of them take tiles by turns.
+template <typename Tile>
+constexpr int kGroups = cute::size<0>(Tile{}) / 128;
+template <typename Tile>
+constexpr int kEpilogueRows = 64 * kGroups<Tile>;
+template <typename Tile>
+constexpr int kWarps = kEpilogueRows<Tile> / 16;
 
 // Of a thread's values of an epilogue tile, by their index.
 CUTLASS_DEVICE constexpr int slot_of(int value) { return value % 2 + value / 4 * 2; }

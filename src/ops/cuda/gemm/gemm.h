@@ -25,7 +25,7 @@ struct RowNorm {
   float scale;
   float shift;
 };
-constexpr int kReadTogether = 128;
+constexpr int kReadTogether = 192;
 
 // Of an output.
 struct OutTerm {

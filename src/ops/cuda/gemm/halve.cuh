@@ -21,4 +21,14 @@ CUTLASS_DEVICE bool halve(float2* sums, int lane, int partner) {
   return upper;
 }
 
+// The same where each of the two goes on with all sums.
+template <int kCount>
+CUTLASS_DEVICE void add_partner(float2* sums, int partner) {
+  CUTLASS_PRAGMA_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    sums[i].x += __shfl_xor_sync(0xFFFFFFFFU, sums[i].x, partner);
+    sums[i].y += __shfl_xor_sync(0xFFFFFFFFU, sums[i].y, partner);
+  }
+}
+
 }  // namespace prune2to4::gemm

@@ -8,22 +8,22 @@
 
 namespace prune2to4::gemm {
 
-template <int kTokens>
+template <typename Tile>
 struct RowSumStorage {
-  float2 sums[kWarps][kTokens];
+  float2 sums[kWarps<Tile>][cute::size<1>(Tile{})];
 };
 struct RowSumArguments {
-  float2* sums = nullptr;  // [out / kSummedColumns][tokens]
+  float2* sums = nullptr;  // [out / kOut][tokens]
 };
 
 // The values as they are; writes their sums and sums of squares over each row's part in the tile.
 template <typename Tile, int kColumns>
-struct RowSums : Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>> {
-  using Base = Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>>;
+struct RowSums : Node<RowSumArguments, RowSumStorage<Tile>> {
+  using Base = Node<RowSumArguments, RowSumStorage<Tile>>;
   static constexpr int kTokens = cute::size<1>(Tile{});
-  static constexpr int kSlots = kColumns / 4;  // columns of a thread in an epilogue tile
-  static constexpr int kLastRows = cute::size<0>(Tile{}) / kEpilogueRows - 1;
-  static_assert(cute::size<0>(Tile{}) == kSummedColumns);
+  static constexpr int kSlots = kColumns / 4;         // columns of a thread in an epilogue tile
+  static constexpr int kOut = cute::size<0>(Tile{});  // a part's
+  static constexpr int kLastRows = kOut / kEpilogueRows<Tile> - 1;
 
   RowSums() = default;
   CUTLASS_HOST_DEVICE RowSums(const RowSumArguments& params_, const typename Base::SharedStorage& storage)
@@ -66,25 +66,46 @@ struct RowSums : Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>> {
       if (epi_m == kLastRows) add_up_warp(epi_n);
       if (!is_last) return;
       sync();
-      if (thread >= kTokens || thread >= tokens) return;
-      float2 total = shared[0][thread];
       CUTLASS_PRAGMA_UNROLL
-      for (int warp = 1; warp < kWarps; ++warp) {
-        total.x += shared[warp][thread].x;
-        total.y += shared[warp][thread].y;
+      for (int token = thread; token < kTokens; token += kWarps<Tile> * kWarpThreads) {
+        if (token < tokens) add_up_warps(token);
       }
-      to[thread] = total;
+    }
+
+    CUTLASS_DEVICE void add_up_warps(int token) {
+      float2 total = shared[0][token];
+      CUTLASS_PRAGMA_UNROLL
+      for (int warp = 1; warp < kWarps<Tile>; ++warp) {
+        total.x += shared[warp][token].x;
+        total.y += shared[warp][token].y;
+      }
+      to[token] = total;
     }
 
     // Eight lanes have the same columns: each goes on with fewer slots.
     CUTLASS_DEVICE void add_up_warp(int epi_n) {
+      constexpr int kOfFour = halved(kSlots);  // lanes
+      constexpr int kOfTwo = halved(kOfFour);
+      constexpr int kOfOne = halved(kOfTwo);
       int first_slot = 0;
-      if (halve<kSlots / 2>(mine, thread, 16)) first_slot += kSlots / 2;
-      if (halve<kSlots / 4>(mine, thread, 8)) first_slot += kSlots / 4;
-      if (halve<kSlots / 8>(mine, thread, 4)) first_slot += kSlots / 8;
+      share_out<kSlots>(16, first_slot);
+      share_out<kOfFour>(8, first_slot);
+      share_out<kOfTwo>(4, first_slot);
       CUTLASS_PRAGMA_UNROLL
-      for (int i = 0; i < kSlots / 8; ++i)
+      for (int i = 0; i < kOfOne; ++i)
         shared[thread / kWarpThreads][epi_n * kColumns + column_of(first_slot + i, thread)] = mine[i];
+    }
+
+    static constexpr int halved(int slots) { return slots % 2 == 0 ? slots / 2 : slots; }
+
+    // Between two lanes. Of an odd number both go on with all.
+    template <int kCount>
+    CUTLASS_DEVICE void share_out(int partner, int& first_slot) {
+      if constexpr (kCount % 2 == 0) {
+        if (halve<kCount / 2>(mine, thread, partner)) first_slot += kCount / 2;
+      } else {
+        add_partner<kCount>(mine, partner);
+      }
     }
   };
 
@@ -94,7 +115,7 @@ struct RowSums : Node<RowSumArguments, RowSumStorage<cute::size<1>(Tile{})>> {
     const int first = cute::get<1>(args.tile_coord_mnkl) * kTokens;
     const int part = cute::get<0>(args.tile_coord_mnkl);
     // A cluster may have a block beyond the matrix.
-    const bool inside = part * kSummedColumns < cute::get<0>(args.problem_shape_mnkl);
+    const bool inside = part * kOut < cute::get<0>(args.problem_shape_mnkl);
     return Callbacks(params.sums + int64_t{part} * all + first, shared, args.thread_idx,
                      inside ? all - first : 0);
   }

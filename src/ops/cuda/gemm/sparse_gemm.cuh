@@ -23,8 +23,8 @@ using ProblemShape = cute::Shape<int, int, int, int>;  // out, tokens, in, 1
 
 constexpr int kAlignment = 8;  // elements of 16 bytes
 
-// The epilogue's way through a tile: 64 rows by kColumnsOf at a time, with so many of the source's parts and
-// of the result's in shared memory. By default as CUTLASS's builder chooses.
+// The epilogue's way through a tile: kEpilogueRows rows by kColumnsOf at a time, with so many of the source's
+// parts and of the result's in shared memory. By default as CUTLASS's builder chooses.
 template <typename Fusion, int kColumnsOf = 32, int kSourceStages = 4,
           bool kReuseSource = !cute::is_void_v<typename Fusion::Source>>
 struct EpilogueParts {
@@ -33,14 +33,17 @@ struct EpilogueParts {
                                                            kReuseSource, /*DelayTmaStore=*/!kReuseSource>;
 };
 
-// One kernel: CUTLASS's example 62 with a fusion of fusion.cuh in the epilogue, which overlaps the next
-// tile's products (ping-pong).
+// One kernel: CUTLASS's example 62 with a fusion of fusion.cuh in the epilogue. That overlaps the next tile's
+// products (ping-pong), but where both warpgroups compute one tile, of 256 outputs.
 template <typename Element, typename Fusion, typename Tile, typename Cluster,
           typename Parts = EpilogueParts<Fusion>>
 struct SparseGemm {
+  static constexpr int kOut = cute::size<0>(Tile{});
+  using Schedule = cute::conditional_t<kGroups<Tile> == 1, cutlass::gemm::KernelTmaWarpSpecializedPingpong,
+                                       cutlass::gemm::KernelTmaWarpSpecializedCooperative>;
   using Epilogue = typename cutlass::epilogue::collective::detail::Sm90TmaBuilderImpl<
-      Tile, cute::Shape<cute::_64, cute::Int<Parts::kColumns>>, float, float, typename Fusion::Source,
-      ColumnMajor, kAlignment, Element, ColumnMajor, kAlignment,
+      Tile, cute::Shape<cute::Int<kEpilogueRows<Tile>>, cute::Int<Parts::kColumns>>, float, float,
+      typename Fusion::Source, ColumnMajor, kAlignment, Element, ColumnMajor, kAlignment,
       typename Fusion::template Epilogue<Tile, Parts::kColumns>, typename Parts::Policy>::CollectiveOp;
   static constexpr size_t kTermBytes =
       Fusion::kTerms ? sizeof(TermBuffers<cute::size<0>(Tile{}), cute::size<1>(Tile{})>) : 0;
@@ -49,7 +52,7 @@ struct SparseGemm {
       ColumnMajor, kAlignment, float, Tile, Cluster,
       cutlass::gemm::collective::StageCountAutoCarveout<static_cast<int>(
           sizeof(typename Epilogue::SharedStorage) + kTermBytes)>,
-      cutlass::gemm::KernelTmaWarpSpecializedPingpong>::CollectiveOp;
+      Schedule>::CollectiveOp;
   using MainLoop = cute::conditional_t<Fusion::kTerms, TermsMainLoop<Products>, Products>;
   using GemmKernel = cutlass::gemm::kernel::GemmUniversal<ProblemShape, MainLoop, Epilogue>;
   using Gemm = cutlass::gemm::device::GemmUniversalAdapter<GemmKernel>;
@@ -103,7 +106,8 @@ struct SparseGemm {
   }
 
   static constexpr Kernel kernel(const char* name) {
-    return {name, [](int /*out*/, int /*in*/) { return true; }, workspace_bytes, run, kSummedColumns};
+    return {name, [](int out, int /*in*/) { return kGroups<Tile> == 1 || out % kOut == 0; }, workspace_bytes,
+            run, kOut};
   }
 };
 
@@ -140,6 +144,8 @@ Kernels norm_kernels() {
 }
 
 // With a residual: where `in` is large, what the source takes of shared memory is missing in the main loop.
+// 256 outputs by one load of activations cost least of its time and power, 192 tokens if there are many;
+// 256x144 are one wave of 6,144 tokens by 768 outputs, 128x80 one of 1,536.
 template <typename Element, typename Fusion>
 Kernels residual_kernels() {
   static constexpr Kernel kAll[] = {
@@ -148,7 +154,14 @@ Kernels residual_kernels() {
       SparseGemm<Element, Fusion, Tile<128, 128, 128>, Cluster<2, 1>, EpilogueParts<Fusion, 64, 4, false>>::
           kernel("128x128x128 pingpong, cluster 2x1, 64 columns"),
       SparseGemm<Element, Fusion, Tile<128, 96, 128>, Cluster<1, 1>,
-                 EpilogueParts<Fusion, 32, 6, false>>::kernel("128x96x128 pingpong")};
+                 EpilogueParts<Fusion, 32, 6, false>>::kernel("128x96x128 pingpong"),
+      SparseGemm<Element, Fusion, Tile<128, 144, 128>, Cluster<2, 1>, EpilogueParts<Fusion, 48>>::kernel(
+          "128x144x128 pingpong, cluster 2x1"),
+      SparseGemm<Element, Fusion, Tile<256, 144, 128>, Cluster<1, 1>, EpilogueParts<Fusion, 48>>::kernel(
+          "256x144x128 cooperative"),
+      SparseGemm<Element, Fusion, Tile<256, 192, 128>, Cluster<1, 1>>::kernel("256x192x128 cooperative"),
+      SparseGemm<Element, Fusion, Tile<128, 80, 128>, Cluster<1, 1>,
+                 EpilogueParts<Fusion, 80, 2, false>>::kernel("128x80x128 pingpong")};
   return {kAll, sizeof(kAll) / sizeof(kAll[0])};
 }
 

@@ -12,7 +12,6 @@
 // another without a gap where `in` is small.
 namespace prune2to4::gemm {
 
-constexpr int kConsumers = 2;  // warp groups, which take tiles by turns
 // Of tiles: a tile's terms come with its last operands, which follow the first ones of the tile before, which
 // its group begins when it has done the epilogue of the tile two before that.
 constexpr int kTermBuffers = 3;
@@ -131,7 +130,7 @@ struct TileTerms : Node<bool, cute::tuple<>> {  // whether there are norms
 
     CUTLASS_DEVICE void begin_loop(int epi_m, int epi_n) {
       CUTLASS_PRAGMA_UNROLL
-      for (int i = 0; i < 2; ++i) terms[i] = buffer.terms[epi_m * kEpilogueRows + row_of(i, thread)];
+      for (int i = 0; i < 2; ++i) terms[i] = buffer.terms[epi_m * kEpilogueRows<Tile> + row_of(i, thread)];
       if (epi_m != 0) return;  // which goes round before epi_n
       CUTLASS_PRAGMA_UNROLL
       for (int slot = 0; slot < kSlots; ++slot) {
@@ -154,8 +153,10 @@ struct TileTerms : Node<bool, cute::tuple<>> {  // whether there are norms
 
   template <bool kReferenceSource, typename... Args>
   CUTLASS_DEVICE auto get_consumer_store_callbacks(const fusion::detail::ConsumerStoreArgs<Args...>& args) {
-    const int group = static_cast<int>(threadIdx.x) / (kWarps * kWarpThreads) - 1;  // after the loading one
-    const int tile = kConsumers * done++ + group;
+    constexpr int kTurns = 2 / kGroups<Tile>;
+    constexpr int kLoading = 1;  // the first group
+    const int group = static_cast<int>(threadIdx.x) / (kGroupWarps * kWarpThreads) - kLoading;
+    const int tile = kTurns * done++ + group % kTurns;
     return Callbacks(term_buffers<kOut, kTokens>()[tile % kTermBuffers], normed, args.thread_idx);
   }
 };
