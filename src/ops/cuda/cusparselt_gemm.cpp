@@ -11,9 +11,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 
 #include "ops/cuda/cusparselt_plan.h"
+#include "prune2to4/lru_map.h"
 
 namespace prune2to4 {
 namespace {
@@ -142,25 +142,9 @@ class Gemm final : public CusparseltGemm {
     return true;
   }
 
-  struct Kept {
-    std::unique_ptr<cusparselt::Product> product;
-    uint64_t last_use = 0;
-  };
-
   // nullptr: the algorithm does not take it.
   const cusparselt::Product* planned(const cusparselt::PlanKey& key) const {
-    auto kept = plans_.find(key);
-    if (kept == plans_.end()) {
-      auto product = cusparselt::make_product(device_, shape_, key);
-      if (!product) return nullptr;
-      if (plans_.size() == kKeptPlans) {
-        const auto older = [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; };
-        plans_.erase(std::min_element(plans_.begin(), plans_.end(), older));
-      }
-      kept = plans_.emplace(key, Kept{std::move(product)}).first;
-    }
-    kept->second.last_use = ++uses_;
-    return kept->second.product.get();
+    return plans_.get(key, [&] { return cusparselt::make_product(device_, shape_, key); }).get();
   }
 
   SparseWeight weight_;
@@ -171,8 +155,7 @@ class Gemm final : public CusparseltGemm {
   mutable std::vector<std::string> names_;  // once there, they stay
   mutable std::atomic<bool> compressed_ = false;
   mutable at::Tensor values_;
-  mutable std::map<cusparselt::PlanKey, Kept> plans_;
-  mutable uint64_t uses_ = 0;
+  mutable LruMap<cusparselt::PlanKey, std::unique_ptr<cusparselt::Product>> plans_{kKeptPlans};
 };
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/lru_map.h"
 #include "runtime/engine/encoder_pass.h"
-#include "runtime/engine/lru_map.h"
 #include "runtime/engine/recorded_pass.h"
 
 namespace prune2to4 {

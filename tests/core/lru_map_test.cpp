@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/engine/lru_map.h"
+#include "prune2to4/lru_map.h"
 
 #include <catch2/catch.hpp>
 #include <memory>
