@@ -26,7 +26,8 @@ CATCH_TEST_CASE("a GPU's kernels are timed in a process of their own, none of wh
   request.product.epilogue.activation = Activation::kGelu;
   const auto dense = sweeper.sweep(request);
   CATCH_REQUIRE(dense);
-  CATCH_CHECK(dense->milliseconds.size() <= 5);
+  CATCH_CHECK(!dense->milliseconds.empty());
+  for (const auto& [kernel, milliseconds] : dense->milliseconds) CATCH_CHECK(kernel.starts_with("dense"));
   CATCH_CHECK(sweeper.process() == process);
 }
 

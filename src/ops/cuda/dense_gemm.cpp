@@ -9,12 +9,18 @@
 #include <cublasLt.h>
 
 #include <array>
+#include <compare>
 #include <memory>
+#include <mutex>
+#include <optional>
+
+#include "prune2to4/lru_map.h"
 
 namespace prune2to4 {
 namespace {
 
-constexpr int kProposals = 4;
+constexpr int kProposals = 8;  // as many as it makes of nearly every shape
+constexpr size_t kKeptProposals = 1024;
 constexpr uint64_t kWorkspaceBytes = uint64_t{32} << 20;  // what NVIDIA recommends for Hopper
 constexpr uint32_t kBestAlignment = 256;                  // that cuBLASLt makes a difference of
 
@@ -73,7 +79,38 @@ uint32_t alignment_of(const at::Tensor& tensor) {
   return bytes;
 }
 
-Preference preference_for(const at::Tensor& weight, const Operands& operands, const at::Tensor& d) {
+// What the proposals depend on.
+struct ProductKey {
+  int device;
+  at::ScalarType dtype;
+  int64_t out;
+  int64_t in;
+  int64_t tokens;
+  bool biased;
+  Activation activation;
+  uint32_t weight_alignment;
+  uint32_t x_alignment;
+  uint32_t d_alignment;
+  size_t kernel;  // which of them
+
+  auto operator<=>(const ProductKey&) const = default;
+};
+
+ProductKey key_of(size_t kernel, const at::Tensor& weight, const Operands& operands, const at::Tensor& d) {
+  return {d.get_device(),
+          d.scalar_type(),
+          weight.size(0),
+          weight.size(1),
+          d.size(0),
+          operands.bias.has_value(),
+          operands.activation,
+          alignment_of(weight),
+          alignment_of(operands.x),
+          alignment_of(d),
+          kernel};
+}
+
+Preference preference_for(const ProductKey& key) {
   cublasLtMatmulPreference_t created = nullptr;
   TORCH_CUDABLAS_CHECK(cublasLtMatmulPreferenceCreate(&created));
   Preference preference(created);
@@ -81,11 +118,41 @@ Preference preference_for(const at::Tensor& weight, const Operands& operands, co
     TORCH_CUDABLAS_CHECK(cublasLtMatmulPreferenceSetAttribute(created, what, &value, sizeof(value)));
   };
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(weight));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(operands.x));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(d));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(d));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.weight_alignment);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.x_alignment);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.d_alignment);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.d_alignment);
   return preference;
+}
+
+// What cuBLASLt is told of a product.
+struct Matmul {
+  Description description;
+  Layout weight;
+  Layout x;
+  Layout d;
+};
+using Proposal = cublasLtMatmulHeuristicResult_t;
+
+// None: it has fewer.
+std::optional<Proposal> propose(cublasLtHandle_t handle, const Matmul& matmul, const ProductKey& key) {
+  const Preference preference = preference_for(key);
+  std::array<Proposal, kProposals> found{};
+  int count = 0;
+  const auto wanted = static_cast<int>(key.kernel) + 1;
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      handle, matmul.description.get(), matmul.weight.get(), matmul.x.get(), matmul.d.get(), matmul.d.get(),
+      preference.get(), wanted, found.data(), &count);
+  if (status != CUBLAS_STATUS_SUCCESS || count < wanted) return std::nullopt;
+  return found[key.kernel];
+}
+
+// The last ones are kept: to make one takes up to 60 microseconds, longer than many a product.
+std::optional<Proposal> proposal(cublasLtHandle_t handle, const Matmul& matmul, const ProductKey& key) {
+  static std::mutex mutex;
+  static LruMap<ProductKey, std::optional<Proposal>> kept(kKeptProposals);
+  const std::scoped_lock lock(mutex);
+  return kept.get(key, [&] { return propose(handle, matmul, key); });
 }
 
 }  // namespace
@@ -100,32 +167,21 @@ const std::vector<std::string>& dense_kernels() {
 }
 
 bool run_dense(size_t kernel, const at::Tensor& weight, const Operands& operands, at::Tensor& d) {
-  if (operands.residual) return false;
+  if (operands.residual) return false;  // added by the product it takes longer than by what follows
   const c10::cuda::CUDAGuard guard(d.device());
-  const Description description = describe(operands);
-  const Layout a = layout_of(weight);
-  const Layout b = layout_of(operands.x);
-  const Layout c = layout_of(d);
-  const Preference preference = preference_for(weight, operands, d);
+  const Matmul matmul{describe(operands), layout_of(weight), layout_of(operands.x), layout_of(d)};
   const cublasLtHandle_t handle = at::cuda::getCurrentCUDABlasLtHandle();
-  std::array<cublasLtMatmulHeuristicResult_t, kProposals> found{};
-  int count = 0;
-  const auto wanted = static_cast<int>(kernel) + 1;
-  if (cublasLtMatmulAlgoGetHeuristic(handle, description.get(), a.get(), b.get(), c.get(), c.get(),
-                                     preference.get(), wanted, found.data(),
-                                     &count) != CUBLAS_STATUS_SUCCESS ||
-      count < wanted) {
-    return false;
-  }
-  const cublasLtMatmulHeuristicResult_t& chosen = found[kernel];
+  const std::optional<Proposal> chosen = proposal(handle, matmul, key_of(kernel, weight, operands, d));
+  if (!chosen) return false;
   const at::Tensor workspace =
-      at::empty({static_cast<int64_t>(chosen.workspaceSize)}, d.options().dtype(at::kByte));
+      at::empty({static_cast<int64_t>(chosen->workspaceSize)}, d.options().dtype(at::kByte));
   const float alpha = 1.0F;
   const float beta = 0.0F;
-  TORCH_CUDABLAS_CHECK(cublasLtMatmul(
-      handle, description.get(), &alpha, weight.const_data_ptr(), a.get(), operands.x.const_data_ptr(),
-      b.get(), &beta, d.const_data_ptr(), c.get(), d.mutable_data_ptr(), c.get(), &chosen.algo,
-      workspace.mutable_data_ptr(), chosen.workspaceSize, c10::cuda::getCurrentCUDAStream()));
+  TORCH_CUDABLAS_CHECK(cublasLtMatmul(handle, matmul.description.get(), &alpha, weight.const_data_ptr(),
+                                      matmul.weight.get(), operands.x.const_data_ptr(), matmul.x.get(), &beta,
+                                      d.const_data_ptr(), matmul.d.get(), d.mutable_data_ptr(),
+                                      matmul.d.get(), &chosen->algo, workspace.mutable_data_ptr(),
+                                      chosen->workspaceSize, c10::cuda::getCurrentCUDAStream()));
   return true;
 }
 
