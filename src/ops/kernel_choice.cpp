@@ -46,15 +46,6 @@ size_t measure(const std::vector<Candidate>& candidates) {
 
 }  // namespace
 
-int64_t token_bucket(int64_t tokens, const TokenBuckets& buckets) {
-  int64_t bucket = buckets.first;
-  while (bucket < tokens && bucket < buckets.last) {
-    if (bucket >= buckets.halved_from && bucket / 2 * 3 >= tokens) return bucket / 2 * 3;
-    bucket *= 2;
-  }
-  return bucket;
-}
-
 std::optional<size_t> known_fastest(const ProductShape& shape) {
   const std::scoped_lock lock(choices().mutex);
   const auto found = choices().fastest.find(shape);

@@ -14,9 +14,6 @@ namespace prune2to4 {
 
 class KernelCache;
 
-// The next of `buckets`.
-PRUNE2TO4_API int64_t token_bucket(int64_t tokens, const TokenBuckets& buckets = {});
-
 // A way to compute a product.
 struct Candidate {
   std::string kernel;                                   // its name

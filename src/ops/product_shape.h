@@ -28,6 +28,16 @@ struct TokenBuckets {
   int64_t last = std::numeric_limits<int64_t>::max();
 };
 
+// The next of `buckets`.
+constexpr int64_t token_bucket(int64_t tokens, const TokenBuckets& buckets = {}) {
+  int64_t bucket = buckets.first;
+  while (bucket < tokens && bucket < buckets.last) {
+    if (bucket >= buckets.halved_from && bucket / 2 * 3 >= tokens) return bucket / 2 * 3;
+    bucket *= 2;
+  }
+  return bucket;
+}
+
 // What one measurement holds for: layers of one shape share it, and token counts that are near each other.
 struct ProductShape {
   int device = 0;

@@ -134,8 +134,10 @@ struct Matmul {
 };
 using Proposal = cublasLtMatmulHeuristicResult_t;
 
-// None: it has fewer.
+// None: it has fewer. They are ranked anew for each number of tokens: where many share one measurement only
+// the first is the same for all.
 std::optional<Proposal> propose(cublasLtHandle_t handle, const Matmul& matmul, const ProductKey& key) {
+  if (key.kernel > 0 && token_bucket(key.tokens) != key.tokens) return std::nullopt;
   const Preference preference = preference_for(key);
   std::array<Proposal, kProposals> found{};
   int count = 0;
@@ -144,7 +146,8 @@ std::optional<Proposal> propose(cublasLtHandle_t handle, const Matmul& matmul, c
       handle, matmul.description.get(), matmul.weight.get(), matmul.x.get(), matmul.d.get(), matmul.d.get(),
       preference.get(), wanted, found.data(), &count);
   if (status != CUBLAS_STATUS_SUCCESS || count < wanted) return std::nullopt;
-  return found[key.kernel];
+  const Proposal& last = found[key.kernel];
+  return last.state == CUBLAS_STATUS_SUCCESS ? std::optional(last) : std::nullopt;
 }
 
 // The last ones are kept: to make one takes up to 60 microseconds, longer than many a product.
