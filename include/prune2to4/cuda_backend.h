@@ -53,6 +53,16 @@ struct EmbeddingTables {
   double epsilon = 1e-12;
 };
 
+// A BERT's last LayerNorm and the linear layer behind it, which makes the logits of a span's start and end;
+// width as for DropoutAddNorm.
+struct SpanHead {
+  at::Tensor norm_weight;  // fp32 [width]
+  at::Tensor norm_bias;    // fp32 [width]
+  double epsilon = 1e-12;
+  at::Tensor weight;  // fp16 or bf16 [2, width]
+  at::Tensor bias;    // of that dtype [2]
+};
+
 // One step of AdamW. All fp32 on one GPU; flat tensors [n], 16-byte aligned, the others of one element.
 struct AdamWStep {
   at::Tensor values;
@@ -110,6 +120,10 @@ class CudaBackend {
   // layer_norm(x + residual) * weight + bias, as in DropoutAddNorm; residual undefined: there is none.
   virtual at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                               const at::Tensor& bias, double epsilon) = 0;
+  // logits[slots[t]] = layer_norm(x[t] + residual[t]) weight^T + bias, in fp32: x and residual [T, width] of
+  // the head's dtype, residual undefined: there is none; slots int64 [T], rows of logits, fp32 [rows, 2].
+  virtual void span_logits(const SpanHead& head, const at::Tensor& x, const at::Tensor& residual,
+                           const at::Tensor& slots, at::Tensor& logits) = 0;
   // layer_norm(words[ids[t]] + positions[places[t]] + segments[types[t]]) * weight + bias: [T, width] of the
   // tables' dtype; ids, places and types are int32 [T] and inside the tables.
   virtual at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids,

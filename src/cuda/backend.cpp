@@ -90,6 +90,11 @@ class Backend final : public CudaBackend {
     return fused::add_norm(x, residual, weight, bias, epsilon);
   }
 
+  void span_logits(const SpanHead& head, const at::Tensor& x, const at::Tensor& residual,
+                   const at::Tensor& slots, at::Tensor& logits) override {
+    fused::span_logits(head, x, residual, slots, logits);
+  }
+
   at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids, const at::Tensor& places,
                         const at::Tensor& types) override {
     return fused::embed_norm(tables, ids, places, types);

@@ -207,6 +207,41 @@ at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::T
   return y;
 }
 
+void span_logits(const SpanHead& head, const at::Tensor& x, const at::Tensor& residual,
+                 const at::Tensor& slots, at::Tensor& logits) {
+  const c10::cuda::CUDAGuard device(x.device());
+  const auto like_x = [&](const at::Tensor& tensor, const char* name) {
+    return aligned(tensor, name, x.device(), x.scalar_type());
+  };
+  const at::Tensor dense_x = like_x(x, "x");
+  const at::Tensor dense_residual = residual.defined() ? matrix_like(residual, "residual", x) : residual;
+  const at::Tensor norm_weight = weight_like(head.norm_weight, "weight", x);
+  const at::Tensor norm_bias = weight_like(head.norm_bias, "bias", x);
+  const at::Tensor weight = like_x(head.weight, "head");
+  const at::Tensor bias = like_x(head.bias, "head's bias");
+  const at::Tensor places = aligned(slots, "slots", x.device(), at::kLong);
+  kernels::SpanLogitsArguments arguments;
+  arguments.matrix = matrix_of(x);
+  TORCH_CHECK(
+      weight.numel() == 2 * x.size(-1) && bias.numel() == 2 && places.numel() == arguments.matrix.rows,
+      "[kernels] a head of ", weight.sizes(), " and ", bias.sizes(), ", and ", places.sizes(), " slots, for ",
+      x.sizes());
+  TORCH_CHECK(logits.device() == x.device() && logits.scalar_type() == at::kFloat && logits.is_contiguous() &&
+                  logits.size(-1) == 2,
+              "[kernels] logits are ", logits.scalar_type(), " ", logits.sizes(), " on ", logits.device());
+  if (arguments.matrix.rows == 0) return;
+  arguments.x = dense_x.const_data_ptr();
+  arguments.residual = dense_residual.defined() ? dense_residual.const_data_ptr() : nullptr;
+  arguments.weight = norm_weight.const_data_ptr<float>();
+  arguments.bias = norm_bias.const_data_ptr<float>();
+  arguments.epsilon = static_cast<float>(head.epsilon);
+  arguments.head = weight.const_data_ptr();
+  arguments.head_bias = bias.const_data_ptr();
+  arguments.slots = places.const_data_ptr<int64_t>();
+  arguments.logits = reinterpret_cast<float2*>(logits.mutable_data_ptr<float>());
+  C10_CUDA_CHECK(kernels::span_logits(arguments, c10::cuda::getCurrentCUDAStream()));
+}
+
 at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids, const at::Tensor& places,
                       const at::Tensor& types) {
   const c10::cuda::CUDAGuard device(tables.words.device());

@@ -19,6 +19,8 @@ std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::
 at::Tensor column_sum(const at::Tensor& x);
 at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                     const at::Tensor& bias, double epsilon);
+void span_logits(const SpanHead& head, const at::Tensor& x, const at::Tensor& residual,
+                 const at::Tensor& slots, at::Tensor& logits);
 at::Tensor embed_norm(const EmbeddingTables& tables, const at::Tensor& ids, const at::Tensor& places,
                       const at::Tensor& types);
 at::Tensor masked_norm(const at::Tensor& gradients, const at::Tensor& mask);

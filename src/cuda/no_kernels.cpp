@@ -34,6 +34,10 @@ at::Tensor add_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, con
   fail();
 }
 
+void span_logits(const SpanHead&, const at::Tensor&, const at::Tensor&, const at::Tensor&, at::Tensor&) {
+  fail();
+}
+
 at::Tensor embed_norm(const EmbeddingTables&, const at::Tensor&, const at::Tensor&, const at::Tensor&) {
   fail();
 }

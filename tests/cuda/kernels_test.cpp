@@ -237,6 +237,33 @@ CATCH_TEST_CASE("the encoder's norms equal fp64's, for each width and dtype", "[
   }
 }
 
+CATCH_TEST_CASE("the logits of a span equal fp64's, for each width and dtype, in their slots",
+                "[sanitized]") {
+  if (!has_kernels()) return;
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
+    for (const Shape shape : kShapes) {
+      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
+      const Inputs inputs(shape, dtype);
+      const double spread = 1 / std::sqrt(static_cast<double>(shape.width));
+      const SpanHead head{inputs.weight, inputs.bias, kEpsilon,
+                          (at::randn({2, shape.width}, kGpu) * spread).to(dtype),
+                          at::randn({2}, kGpu).to(dtype)};
+      const at::Tensor slots =
+          at::randperm(shape.rows + 3, at::TensorOptions(kGpu).dtype(at::kLong)).narrow(0, 0, shape.rows);
+      for (const at::Tensor& residual : {at::Tensor(), inputs.residual}) {
+        at::Tensor logits = at::full({shape.rows + 3, 2}, 77.0, kGpu);
+        at::Tensor expected = logits.to(at::kDouble);
+        cuda_backend().span_logits(head, inputs.x, residual, slots, logits);
+        at::Tensor sum = inputs.x.to(at::kDouble);
+        if (residual.defined()) sum = sum + residual.to(at::kDouble);
+        const at::Tensor y = normalised(sum) * inputs.weight.to(at::kDouble) + inputs.bias.to(at::kDouble);
+        expected.index_copy_(0, slots, at::linear(y, head.weight.to(at::kDouble), head.bias.to(at::kDouble)));
+        CATCH_CHECK(error_of(logits, expected, 1e-5) < 1);
+      }
+    }
+  }
+}
+
 CATCH_TEST_CASE("what the kernels cannot do is refused") {
   if (!has_kernels()) return;
   const Inputs inputs({4, 16}, at::kHalf);
@@ -250,6 +277,13 @@ CATCH_TEST_CASE("what the kernels cannot do is refused") {
   CATCH_CHECK_THROWS_AS(
       backend.dropout_add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon, 1),
       c10::Error);
+  const SpanHead head{inputs.weight, inputs.bias, kEpsilon, inputs.x.slice(0, 0, 2),
+                      inputs.x[0].slice(0, 0, 2)};
+  const at::Tensor slots = at::arange(4, at::TensorOptions(kGpu).dtype(at::kLong));
+  at::Tensor logits = at::empty({4, 2}, kGpu);
+  CATCH_CHECK_THROWS_AS(backend.span_logits(head, inputs.x, {}, slots.slice(0, 1), logits), c10::Error);
+  at::Tensor halves = logits.to(at::kHalf);
+  CATCH_CHECK_THROWS_AS(backend.span_logits(head, inputs.x, {}, slots, halves), c10::Error);
 }
 
 }  // namespace prune2to4

@@ -48,8 +48,8 @@ __global__ void __launch_bounds__(Shape::kBlockThreads) forward(ForwardArguments
   float values[Shape::kVectorsOfThread][kVectorWidth];
   add<T, Shape>(arguments, row, thread, values);
   const RowStatistics statistics =
-      normalise<T, Shape>(values, width, thread, arguments.weight, arguments.bias, arguments.epsilon,
-                          static_cast<T*>(arguments.y) + row * width);
+      normalise<Shape>(values, width, thread, arguments.weight, arguments.bias, arguments.epsilon);
+  store_row<T, Shape>(values, width, thread, static_cast<T*>(arguments.y) + row * width);
   if (thread != 0) return;
   arguments.mean[row] = statistics.mean;
   arguments.rstd[row] = statistics.rstd;

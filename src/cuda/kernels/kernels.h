@@ -2,6 +2,7 @@
 #pragma once
 
 #include <driver_types.h>
+#include <vector_types.h>
 
 #include <cstdint>
 
@@ -69,30 +70,40 @@ struct BackwardArguments {
   float* sums[3] = {};            // of weight, bias and x, each [width]
 };
 
-// y = the norm of x + residual; null: of x.
-struct AddNormArguments {
+struct NormArguments {
   Matrix matrix;
-  const void* x = nullptr;
-  const void* residual = nullptr;
   const float* weight = nullptr;
   const float* bias = nullptr;
   float epsilon = 0.0F;
+};
+
+// The norm of x + residual; null: of x.
+struct SumNormArguments : NormArguments {
+  const void* x = nullptr;
+  const void* residual = nullptr;
+};
+
+struct AddNormArguments : SumNormArguments {
   void* y = nullptr;
+};
+
+// logits[slots[t]] = head * that norm of row t + head_bias, not rounded.
+struct SpanLogitsArguments : SumNormArguments {
+  const void* head = nullptr;       // [2, width]
+  const void* head_bias = nullptr;  // [2]
+  const int64_t* slots = nullptr;   // [rows]
+  float2* logits = nullptr;
 };
 
 // y[t] = the norm of words[ids[t]] + positions[places[t]] + segments[types[t]]; all tables of the matrix's
 // type and width.
-struct EmbedNormArguments {
-  Matrix matrix;
+struct EmbedNormArguments : NormArguments {
   const void* words = nullptr;
   const void* positions = nullptr;
   const void* segments = nullptr;  // null: none
   const int32_t* ids = nullptr;    // [rows]
   const int32_t* places = nullptr;
   const int32_t* types = nullptr;
-  const float* weight = nullptr;
-  const float* bias = nullptr;
-  float epsilon = 0.0F;
   void* y = nullptr;
 };
 
@@ -141,6 +152,7 @@ cudaError_t dropout_add_norm_backward(const BackwardArguments& arguments, int mu
                                       cudaStream_t stream);
 cudaError_t add_norm(const AddNormArguments& arguments, cudaStream_t stream);
 cudaError_t embed_norm(const EmbedNormArguments& arguments, cudaStream_t stream);
+cudaError_t span_logits(const SpanLogitsArguments& arguments, cudaStream_t stream);
 // Column sums of dx = dy * gelu'(x); of dy itself where x is null.
 cudaError_t column_sum(const ColumnArguments& arguments, int multiprocessors, cudaStream_t stream);
 

@@ -10,11 +10,15 @@ struct RowStatistics {
   float rstd;
 };
 
-// Writes (values - mean) * rstd * weight + bias to `y`, a row of `width`; `values` are this thread's vectors
-// of it, which change. Statistics in two passes over registers. All threads of the row take part.
-template <typename T, typename Shape>
-__device__ RowStatistics normalise(float (&values)[Shape::kVectorsOfThread][kVectorWidth], int width,
-                                   int thread, const float* weight, const float* bias, float epsilon, T* y) {
+// A thread's vectors of a row.
+template <typename Shape>
+using RowValues = float[Shape::kVectorsOfThread][kVectorWidth];
+
+// Makes values (values - mean) * rstd * weight + bias, of a row of `width`. Statistics in two passes over
+// registers. All threads of the row take part.
+template <typename Shape>
+__device__ RowStatistics normalise(RowValues<Shape>& values, int width, int thread, const float* weight,
+                                   const float* bias, float epsilon) {
   constexpr int kVectors = Shape::kVectorsOfThread;
   const int vectors = width / kVectorWidth;
   float sum = 0.0F;
@@ -42,11 +46,21 @@ __device__ RowStatistics normalise(float (&values)[Shape::kVectorsOfThread][kVec
     load(bias + vector * kVectorWidth, biases);
     for (int k = 0; k < kVectorWidth; ++k)
       values[i][k] = (values[i][k] - mean) * rstd * weights[k] + biases[k];
+  }
+  return {mean, rstd};
+}
+
+// To `y`, a row of `width`, rounded.
+template <typename T, typename Shape>
+__device__ void store_row(const RowValues<Shape>& values, int width, int thread, T* y) {
+#pragma unroll
+  for (int i = 0; i < Shape::kVectorsOfThread; ++i) {
+    const int vector = thread + i * Shape::kThreads;
+    if (vector >= width / kVectorWidth) continue;
     Vector<T> rounded;
     rounded.from(values[i]);
     store(y + vector * kVectorWidth, rounded);
   }
-  return {mean, rstd};
 }
 
 }  // namespace prune2to4::kernels

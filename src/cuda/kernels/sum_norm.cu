@@ -13,7 +13,7 @@ struct Summands {
 };
 
 template <typename T>
-__device__ Summands<T> summands(const AddNormArguments& arguments, int64_t row) {
+__device__ Summands<T> summands(const SumNormArguments& arguments, int64_t row) {
   const int64_t first = row * arguments.matrix.width;
   const auto* residual = static_cast<const T*>(arguments.residual);
   return {{static_cast<const T*>(arguments.x) + first, residual == nullptr ? nullptr : residual + first,
@@ -27,6 +27,38 @@ __device__ Summands<T> summands(const EmbedNormArguments& arguments, int64_t row
   return {{static_cast<const T*>(arguments.words) + arguments.ids[row] * width,
            static_cast<const T*>(arguments.positions) + arguments.places[row] * width,
            segments == nullptr ? nullptr : segments + arguments.types[row] * width}};
+}
+
+template <typename T, typename Shape, typename Arguments>
+__device__ void put(const Arguments& arguments, int64_t row, int thread, const RowValues<Shape>& values) {
+  const int width = arguments.matrix.width;
+  store_row<T, Shape>(values, width, thread, static_cast<T*>(arguments.y) + row * width);
+}
+
+template <typename T, typename Shape>
+__device__ void put(const SpanLogitsArguments& arguments, int64_t row, int thread,
+                    const RowValues<Shape>& values) {
+  const int width = arguments.matrix.width;
+  const T* const head = static_cast<const T*>(arguments.head);
+  float2 logits{0.0F, 0.0F};
+#pragma unroll
+  for (int i = 0; i < Shape::kVectorsOfThread; ++i) {
+    const int vector = thread + i * Shape::kThreads;
+    if (vector >= width / kVectorWidth) continue;
+    float start[kVectorWidth];
+    float end[kVectorWidth];
+    load(head + vector * kVectorWidth).to(start);
+    load(head + width + vector * kVectorWidth).to(end);
+    for (int k = 0; k < kVectorWidth; ++k) {
+      logits.x = fmaf(values[i][k], start[k], logits.x);
+      logits.y = fmaf(values[i][k], end[k], logits.y);
+    }
+  }
+  logits = group_sum<Shape::kWarpsOfRow>(logits);
+  if (thread != 0) return;
+  const T* const bias = static_cast<const T*>(arguments.head_bias);
+  arguments.logits[arguments.slots[row]] = {logits.x + static_cast<float>(bias[0]),
+                                            logits.y + static_cast<float>(bias[1])};
 }
 
 template <typename T, typename Shape, typename Arguments>
@@ -57,8 +89,8 @@ __global__ void __launch_bounds__(Shape::kBlockThreads) sum_norm(Arguments argum
       for (int k = 0; k < kVectorWidth; ++k) values[i][k] += summand[k];
     }
   }
-  normalise<T, Shape>(values, width, thread, arguments.weight, arguments.bias, arguments.epsilon,
-                      static_cast<T*>(arguments.y) + row * width);
+  normalise<Shape>(values, width, thread, arguments.weight, arguments.bias, arguments.epsilon);
+  put<T, Shape>(arguments, row, thread, values);
 }
 
 template <typename T, typename Arguments>
@@ -84,6 +116,10 @@ cudaError_t add_norm(const AddNormArguments& arguments, cudaStream_t stream) {
 }
 
 cudaError_t embed_norm(const EmbedNormArguments& arguments, cudaStream_t stream) {
+  return launch_for_type(arguments, stream);
+}
+
+cudaError_t span_logits(const SpanLogitsArguments& arguments, cudaStream_t stream) {
   return launch_for_type(arguments, stream);
 }
 

@@ -54,8 +54,9 @@ EncoderPass::EncoderPass(const EncoderSpec& spec, EncoderWeights weights)
               weights.embedding_norm.weight,
               weights.embedding_norm.bias,
               spec.epsilon},
-      head_(weights.head),
       fused_(takes_kernels(weights.words)) {
+  const NormWeights& last = weights.layers.back().output_norm;
+  head_ = {last.weight, last.bias, spec.epsilon, weights.head.dense, weights.head.bias};
   if (fused_ && NormLayers::can_run(weights.layers)) norm_layers_.emplace(weights.layers, spec.epsilon);
   chain_ = chain_of(weights.layers, spec.epsilon);
   for (const EncoderLayerWeights& layer : weights.layers) {
@@ -100,18 +101,32 @@ std::vector<LayerKernel> EncoderPass::kernels(int64_t tokens) const {
 }
 
 void EncoderPass::run(const PackedText& text, at::Tensor& logits) const {
-  const at::Tensor x = encode(embed(text), text.sequences());
-  const at::Tensor found = at::linear(x, head_.dense, head_.bias).to(at::kFloat);
   logits.fill_(kNoLogit);
-  logits.index_copy_(0, text.slots(), found);
+  if (fused_) {
+    const auto [x, residual] = encode_fused(embed(text), text.sequences());
+    cuda_backend().span_logits(head_, x, residual, text.slots(), logits);
+    return;
+  }
+  const at::Tensor x = encode(embed(text), text.sequences());
+  logits.index_copy_(0, text.slots(), at::linear(x, head_.weight, head_.bias).to(at::kFloat));
 }
 
 at::Tensor EncoderPass::encode(at::Tensor x, const PackedSequences& sequences) const {
   const auto attention = [&](const at::Tensor& qkv) { return attend(qkv, sequences); };
-  if (takes_norms(x.size(0))) return norm_layers_->run(x, attention);
   if (takes_chain(x)) return chain_->run(x, attention);
   for (const Layer& layer : layers_) x = finish(layer, attention(layer.qkv.run(x, Activation::kNone)), x);
   return x;
+}
+
+std::pair<at::Tensor, at::Tensor> EncoderPass::encode_fused(at::Tensor x,
+                                                            const PackedSequences& sequences) const {
+  const auto attention = [&](const at::Tensor& qkv) { return attend(qkv, sequences); };
+  if (takes_norms(x.size(0))) return {norm_layers_->run(x, attention), at::Tensor()};
+  const auto attended = [&](const Layer& layer) { return attention(layer.qkv.run(x, Activation::kNone)); };
+  for (size_t i = 0; i + 1 < layers_.size(); ++i) x = finish(layers_[i], attended(layers_[i]), x);
+  const Layer& last = layers_.back();
+  at::Tensor y = add_norm(last.attention_output, attended(last), x, last.attention_norm);
+  return {last.output.run(last.intermediate.run(y, Activation::kGelu), Activation::kNone), y};
 }
 
 at::Tensor EncoderPass::finish(const Layer& layer, const at::Tensor& attended, const at::Tensor& x) const {

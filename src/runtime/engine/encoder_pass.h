@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "prune2to4/cuda_backend.h"
@@ -46,6 +47,8 @@ class EncoderPass {
   bool takes_norms(int64_t tokens) const;
   // What the layers make of the embedding.
   at::Tensor encode(at::Tensor x, const PackedSequences& sequences) const;
+  // The same by the CUDA part's kernels, before the last norm: of the two's sum; the second may be undefined.
+  std::pair<at::Tensor, at::Tensor> encode_fused(at::Tensor x, const PackedSequences& sequences) const;
   // What a layer makes of its input x and what its attention gave.
   at::Tensor finish(const Layer& layer, const at::Tensor& attended, const at::Tensor& x) const;
   bool takes_chain(const at::Tensor& x) const;
@@ -59,7 +62,7 @@ class EncoderPass {
   std::optional<NormLayers> norm_layers_;
   std::optional<LayerChain> chain_;
   std::vector<Layer> layers_;
-  LinearWeights head_;
+  SpanHead head_;
   bool fused_;
 };
 

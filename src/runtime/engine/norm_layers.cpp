@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "prune2to4/cuda_backend.h"
-
 namespace prune2to4 {
 
 bool NormLayers::can_run(const std::vector<EncoderLayerWeights>& layers) {
@@ -18,16 +16,16 @@ bool NormLayers::can_run(const std::vector<EncoderLayerWeights>& layers) {
   });
 }
 
-NormLayers::NormLayers(const std::vector<EncoderLayerWeights>& layers, double epsilon)
-    : last_{{}, {}, epsilon} {
+NormLayers::NormLayers(const std::vector<EncoderLayerWeights>& layers, double epsilon) {
+  LayerNorm before{{}, {}, epsilon};
   layers_.reserve(layers.size());
   for (const EncoderLayerWeights& layer : layers) {
     const LayerNorm between{layer.attention_norm.weight, layer.attention_norm.bias, epsilon};
-    layers_.push_back({LinearOfNorm(*layer.qkv.packed, layer.qkv.bias, last_),
-                       LinearPlusNorm(*layer.attention_output.packed, layer.attention_output.bias, last_),
+    layers_.push_back({LinearOfNorm(*layer.qkv.packed, layer.qkv.bias, before),
+                       LinearPlusNorm(*layer.attention_output.packed, layer.attention_output.bias, before),
                        LinearOfNorm(*layer.intermediate.packed, layer.intermediate.bias, between),
                        LinearPlusNorm(*layer.output.packed, layer.output.bias, between)});
-    last_ = {layer.output_norm.weight, layer.output_norm.bias, epsilon};
+    before = {layer.output_norm.weight, layer.output_norm.bias, epsilon};
   }
 }
 
@@ -38,7 +36,7 @@ at::Tensor NormLayers::run(const at::Tensor& x,
     h = layer.attention_output.run(attend(layer.qkv.run(h, Activation::kNone)), h);
     h = layer.output.run(layer.intermediate.run(h, Activation::kGelu), h);
   }
-  return cuda_backend().add_norm(h.rows, {}, last_.weight, last_.bias, last_.epsilon);
+  return h.rows;
 }
 
 void NormLayers::for_each_kernel(

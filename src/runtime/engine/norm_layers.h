@@ -20,7 +20,7 @@ class NormLayers {
   NormLayers(const std::vector<EncoderLayerWeights>& layers, double epsilon);
 
   // x [T, width] normed, as the embedding gives it; `attend` makes [T, width] of a layer's query, key and
-  // value [T, 3 width]. The result is normed.
+  // value [T, 3 width]. The result [T, width] is yet to be normed by the last layer's LayerNorm.
   at::Tensor run(const at::Tensor& x, const std::function<at::Tensor(const at::Tensor&)>& attend) const;
 
   // Calls `add` with each weight's name and the kernel that its product takes for so many tokens, in order.
@@ -36,7 +36,6 @@ class NormLayers {
   };
 
   std::vector<Layer> layers_;
-  LayerNorm last_;
 };
 
 }  // namespace prune2to4
