@@ -10,6 +10,7 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <mutex>
@@ -49,6 +50,22 @@ at::Tensor weight_like(const at::Tensor& tensor, const char* name, const at::Ten
 at::Tensor matrix_like(const at::Tensor& tensor, const char* name, const at::Tensor& x) {
   TORCH_CHECK(tensor.sizes() == x.sizes(), "[kernels] ", name, " is ", tensor.sizes(), ", not ", x.sizes());
   return aligned(tensor, name, x.device(), x.scalar_type());
+}
+
+// Sets what the norm of x + residual is made of; the result holds what that refers to.
+std::array<at::Tensor, 4> set_norm(kernels::SumNormArguments& arguments, const at::Tensor& x,
+                                   const at::Tensor& residual, const at::Tensor& weight,
+                                   const at::Tensor& bias, double epsilon) {
+  std::array<at::Tensor, 4> held{aligned(x, "x", x.device(), x.scalar_type()),
+                                 residual.defined() ? matrix_like(residual, "residual", x) : residual,
+                                 weight_like(weight, "weight", x), weight_like(bias, "bias", x)};
+  arguments.matrix = matrix_of(x);
+  arguments.x = held[0].const_data_ptr();
+  arguments.residual = residual.defined() ? held[1].const_data_ptr() : nullptr;
+  arguments.weight = held[2].const_data_ptr<float>();
+  arguments.bias = held[3].const_data_ptr<float>();
+  arguments.epsilon = static_cast<float>(epsilon);
+  return held;
 }
 
 at::Tensor floats(at::IntArrayRef sizes, const at::Tensor& beside) {
@@ -189,19 +206,10 @@ std::pair<at::Tensor, at::Tensor> gelu_backward(const at::Tensor& dy, const at::
 at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                     const at::Tensor& bias, double epsilon) {
   const c10::cuda::CUDAGuard device(x.device());
-  const at::Tensor dense_x = aligned(x, "x", x.device(), x.scalar_type());
-  const at::Tensor dense_residual = residual.defined() ? matrix_like(residual, "residual", x) : residual;
-  const at::Tensor dense_weight = weight_like(weight, "weight", x);
-  const at::Tensor dense_bias = weight_like(bias, "bias", x);
-  at::Tensor y = at::empty_like(dense_x);
   kernels::AddNormArguments arguments;
-  arguments.matrix = matrix_of(x);
+  const auto held = set_norm(arguments, x, residual, weight, bias, epsilon);
+  at::Tensor y = at::empty_like(held[0]);
   if (arguments.matrix.rows == 0) return y;
-  arguments.x = dense_x.const_data_ptr();
-  arguments.residual = dense_residual.defined() ? dense_residual.const_data_ptr() : nullptr;
-  arguments.weight = dense_weight.const_data_ptr<float>();
-  arguments.bias = dense_bias.const_data_ptr<float>();
-  arguments.epsilon = static_cast<float>(epsilon);
   arguments.y = y.mutable_data_ptr();
   C10_CUDA_CHECK(kernels::add_norm(arguments, c10::cuda::getCurrentCUDAStream()));
   return y;
@@ -210,18 +218,11 @@ at::Tensor add_norm(const at::Tensor& x, const at::Tensor& residual, const at::T
 void span_logits(const SpanHead& head, const at::Tensor& x, const at::Tensor& residual,
                  const at::Tensor& slots, at::Tensor& logits) {
   const c10::cuda::CUDAGuard device(x.device());
-  const auto like_x = [&](const at::Tensor& tensor, const char* name) {
-    return aligned(tensor, name, x.device(), x.scalar_type());
-  };
-  const at::Tensor dense_x = like_x(x, "x");
-  const at::Tensor dense_residual = residual.defined() ? matrix_like(residual, "residual", x) : residual;
-  const at::Tensor norm_weight = weight_like(head.norm_weight, "weight", x);
-  const at::Tensor norm_bias = weight_like(head.norm_bias, "bias", x);
-  const at::Tensor weight = like_x(head.weight, "head");
-  const at::Tensor bias = like_x(head.bias, "head's bias");
-  const at::Tensor places = aligned(slots, "slots", x.device(), at::kLong);
   kernels::SpanLogitsArguments arguments;
-  arguments.matrix = matrix_of(x);
+  const auto held = set_norm(arguments, x, residual, head.norm_weight, head.norm_bias, head.epsilon);
+  const at::Tensor weight = aligned(head.weight, "head", x.device(), x.scalar_type());
+  const at::Tensor bias = aligned(head.bias, "head's bias", x.device(), x.scalar_type());
+  const at::Tensor places = aligned(slots, "slots", x.device(), at::kLong);
   TORCH_CHECK(
       weight.numel() == 2 * x.size(-1) && bias.numel() == 2 && places.numel() == arguments.matrix.rows,
       "[kernels] a head of ", weight.sizes(), " and ", bias.sizes(), ", and ", places.sizes(), " slots, for ",
@@ -230,11 +231,6 @@ void span_logits(const SpanHead& head, const at::Tensor& x, const at::Tensor& re
                   logits.size(-1) == 2,
               "[kernels] logits are ", logits.scalar_type(), " ", logits.sizes(), " on ", logits.device());
   if (arguments.matrix.rows == 0) return;
-  arguments.x = dense_x.const_data_ptr();
-  arguments.residual = dense_residual.defined() ? dense_residual.const_data_ptr() : nullptr;
-  arguments.weight = norm_weight.const_data_ptr<float>();
-  arguments.bias = norm_bias.const_data_ptr<float>();
-  arguments.epsilon = static_cast<float>(head.epsilon);
   arguments.head = weight.const_data_ptr();
   arguments.head_bias = bias.const_data_ptr();
   arguments.slots = places.const_data_ptr<int64_t>();
