@@ -20,13 +20,15 @@ const std::vector<Shape> kShapes = {{1, 8},      {7, 256},     {5000, 384}, {333
                                     {650, 4096}, {130, 5120},  {129, 8192}, {12, 1000}};
 
 struct Inputs {
+  Shape shape;
+  at::ScalarType dtype;
   at::Tensor x;
   at::Tensor residual;
   at::Tensor weight;
   at::Tensor bias;
   at::Tensor dy;
 
-  Inputs(Shape shape, at::ScalarType dtype) {
+  Inputs(Shape shape_, at::ScalarType dtype_) : shape(shape_), dtype(dtype_) {
     at::manual_seed(11);
     const at::TensorOptions options = at::TensorOptions(kGpu).dtype(at::kFloat);
     x = at::randn({shape.rows, shape.width}, options).to(dtype);
@@ -55,6 +57,21 @@ at::Tensor normalised(const at::Tensor& out) {
   return (values - values.mean(1, true)) * (values.var(1, false, true) + kEpsilon).rsqrt();
 }
 
+at::Tensor normed(const at::Tensor& sum, const Inputs& inputs) {
+  return normalised(sum) * inputs.weight.to(at::kDouble) + inputs.bias.to(at::kDouble);
+}
+
+// Calls `check` with inputs of each shape in each dtype.
+template <typename Check>
+void for_each_input(const Check& check) {
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
+    for (const Shape shape : kShapes) {
+      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
+      check(Inputs(shape, dtype));
+    }
+  }
+}
+
 // Where dropout kept x: out differs from the residual, or x is zero.
 at::Tensor kept_of(const DropoutAddNorm& forward, const Inputs& inputs) {
   return forward.out.ne(inputs.residual);
@@ -65,44 +82,36 @@ at::Tensor kept_of(const DropoutAddNorm& forward, const Inputs& inputs) {
 CATCH_TEST_CASE("without dropout the fused LayerNorm equals ATen's in fp64, for each width and dtype",
                 "[sanitized]") {
   if (!has_kernels()) return;
-  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
-    for (const Shape shape : kShapes) {
-      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
-      const Inputs inputs(shape, dtype);
-      const DropoutAddNorm forward =
-          cuda_backend().dropout_add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon, 0);
-      CATCH_CHECK(at::equal(forward.out, inputs.x + inputs.residual));
-      CATCH_CHECK_FALSE(forward.rng.defined());
-      const at::Tensor values = forward.out.to(at::kDouble);
-      const at::Tensor y = normalised(forward.out) * inputs.weight + inputs.bias;
-      CATCH_CHECK(error_of(forward.y, y, rounding(dtype)) < 1.01);
-      CATCH_CHECK(error_of(forward.mean, values.mean(1), 1e-5) < 1);
-      CATCH_CHECK(error_of(forward.rstd, (values.var(1, false) + kEpsilon).rsqrt(), 1e-5) < 1);
-    }
-  }
+  for_each_input([](const Inputs& inputs) {
+    const DropoutAddNorm forward =
+        cuda_backend().dropout_add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon, 0);
+    CATCH_CHECK(at::equal(forward.out, inputs.x + inputs.residual));
+    CATCH_CHECK_FALSE(forward.rng.defined());
+    const at::Tensor values = forward.out.to(at::kDouble);
+    const at::Tensor y = normalised(forward.out) * inputs.weight + inputs.bias;
+    CATCH_CHECK(error_of(forward.y, y, rounding(inputs.dtype)) < 1.01);
+    CATCH_CHECK(error_of(forward.mean, values.mean(1), 1e-5) < 1);
+    CATCH_CHECK(error_of(forward.rstd, (values.var(1, false) + kEpsilon).rsqrt(), 1e-5) < 1);
+  });
 }
 
 CATCH_TEST_CASE(
     "without dropout the fused backward pass equals fp64, and its sums are those of the columns") {
   if (!has_kernels()) return;
-  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
-    for (const Shape shape : kShapes) {
-      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
-      const Inputs inputs(shape, dtype);
-      const DropoutAddNorm forward =
-          cuda_backend().dropout_add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon, 0);
-      const DropoutAddNormGradients gradients =
-          cuda_backend().dropout_add_norm_backward(inputs.dy, forward, inputs.weight, 0);
-      CATCH_CHECK(error_of(gradients.residual, norm_backward(inputs.dy, forward.out, inputs.weight),
-                           rounding(dtype)) < 1.05);
-      CATCH_CHECK(at::equal(gradients.x, gradients.residual));
-      const at::Tensor dy = inputs.dy.to(at::kDouble);
-      const double tolerance = 1e-5 * std::sqrt(static_cast<double>(shape.rows));
-      CATCH_CHECK(error_of(gradients.weight, (dy * normalised(forward.out)).sum(0), tolerance) < 1);
-      CATCH_CHECK(error_of(gradients.bias, dy.sum(0), tolerance) < 1);
-      CATCH_CHECK(error_of(gradients.x_sum, gradients.x.to(at::kDouble).sum(0), tolerance) < 1);
-    }
-  }
+  for_each_input([](const Inputs& inputs) {
+    const DropoutAddNorm forward =
+        cuda_backend().dropout_add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon, 0);
+    const DropoutAddNormGradients gradients =
+        cuda_backend().dropout_add_norm_backward(inputs.dy, forward, inputs.weight, 0);
+    CATCH_CHECK(error_of(gradients.residual, norm_backward(inputs.dy, forward.out, inputs.weight),
+                         rounding(inputs.dtype)) < 1.05);
+    CATCH_CHECK(at::equal(gradients.x, gradients.residual));
+    const at::Tensor dy = inputs.dy.to(at::kDouble);
+    const double tolerance = 1e-5 * std::sqrt(static_cast<double>(inputs.shape.rows));
+    CATCH_CHECK(error_of(gradients.weight, (dy * normalised(forward.out)).sum(0), tolerance) < 1);
+    CATCH_CHECK(error_of(gradients.bias, dy.sum(0), tolerance) < 1);
+    CATCH_CHECK(error_of(gradients.x_sum, gradients.x.to(at::kDouble).sum(0), tolerance) < 1);
+  });
 }
 
 CATCH_TEST_CASE("dropout keeps the right share, scales it, and the backward pass makes the same mask again") {
@@ -161,18 +170,14 @@ CATCH_TEST_CASE("two calls drop differently, the same state of the generator dro
 
 CATCH_TEST_CASE("gelu's gradient equals fp64's, with the sum of its columns") {
   if (!has_kernels()) return;
-  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
-    for (const Shape shape : kShapes) {
-      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
-      const Inputs inputs(shape, dtype);
-      const at::Tensor x = inputs.x * 3;
-      const auto [dx, sum] = cuda_backend().gelu_backward(inputs.dy, x);
-      const at::Tensor expected = at::gelu_backward(inputs.dy.to(at::kDouble), x.to(at::kDouble));
-      CATCH_CHECK(error_of(dx, expected, rounding(dtype)) < 1.05);
-      const double tolerance = 1e-5 * std::sqrt(static_cast<double>(shape.rows));
-      CATCH_CHECK(error_of(sum, dx.to(at::kDouble).sum(0), tolerance) < 1);
-    }
-  }
+  for_each_input([](const Inputs& inputs) {
+    const at::Tensor x = inputs.x * 3;
+    const auto [dx, sum] = cuda_backend().gelu_backward(inputs.dy, x);
+    const at::Tensor expected = at::gelu_backward(inputs.dy.to(at::kDouble), x.to(at::kDouble));
+    CATCH_CHECK(error_of(dx, expected, rounding(inputs.dtype)) < 1.05);
+    const double tolerance = 1e-5 * std::sqrt(static_cast<double>(inputs.shape.rows));
+    CATCH_CHECK(error_of(sum, dx.to(at::kDouble).sum(0), tolerance) < 1);
+  });
 }
 
 CATCH_TEST_CASE("gelu's gradient is exact far from zero") {
@@ -188,18 +193,14 @@ CATCH_TEST_CASE("gelu's gradient is exact far from zero") {
 
 CATCH_TEST_CASE("column sums equal fp64's, repeat to the bit, and take any layout") {
   if (!has_kernels()) return;
-  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
-    for (const Shape shape : kShapes) {
-      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
-      const Inputs inputs(shape, dtype);
-      const at::Tensor sum = cuda_backend().column_sum(inputs.x);
-      const double tolerance = 1e-5 * std::sqrt(static_cast<double>(shape.rows));
-      CATCH_CHECK(error_of(sum, inputs.x.to(at::kDouble).sum(0), tolerance) < 1);
-      CATCH_CHECK(at::equal(sum, cuda_backend().column_sum(inputs.x)));
-      const at::Tensor transposed = inputs.x.t().contiguous().t();
-      CATCH_CHECK(at::equal(sum, cuda_backend().column_sum(transposed)));
-    }
-  }
+  for_each_input([](const Inputs& inputs) {
+    const at::Tensor sum = cuda_backend().column_sum(inputs.x);
+    const double tolerance = 1e-5 * std::sqrt(static_cast<double>(inputs.shape.rows));
+    CATCH_CHECK(error_of(sum, inputs.x.to(at::kDouble).sum(0), tolerance) < 1);
+    CATCH_CHECK(at::equal(sum, cuda_backend().column_sum(inputs.x)));
+    const at::Tensor transposed = inputs.x.t().contiguous().t();
+    CATCH_CHECK(at::equal(sum, cuda_backend().column_sum(transposed)));
+  });
   const at::Tensor odd =
       at::randn({17 * 8 + 1}, kGpu).to(at::kHalf).slice(0, 1).view({17, 8});  // not aligned
   CATCH_CHECK(error_of(cuda_backend().column_sum(odd), odd.to(at::kDouble).sum(0), 1e-5) < 1);
@@ -209,59 +210,47 @@ CATCH_TEST_CASE("column sums equal fp64's, repeat to the bit, and take any layou
 
 CATCH_TEST_CASE("the encoder's norms equal fp64's, for each width and dtype", "[sanitized]") {
   if (!has_kernels()) return;
-  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
-    for (const Shape shape : kShapes) {
-      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
-      const Inputs inputs(shape, dtype);
-      const auto expected = [&](const at::Tensor& sum) {
-        return normalised(sum) * inputs.weight.to(at::kDouble) + inputs.bias.to(at::kDouble);
-      };
-      const at::Tensor y =
-          cuda_backend().add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon);
-      const at::Tensor sum = inputs.x.to(at::kDouble) + inputs.residual.to(at::kDouble);
-      CATCH_CHECK(error_of(y, expected(sum), 1.1 * rounding(dtype)) < 1);
+  for_each_input([](const Inputs& inputs) {
+    const at::Tensor y =
+        cuda_backend().add_norm(inputs.x, inputs.residual, inputs.weight, inputs.bias, kEpsilon);
+    const at::Tensor sum = inputs.x.to(at::kDouble) + inputs.residual.to(at::kDouble);
+    CATCH_CHECK(error_of(y, normed(sum, inputs), 1.1 * rounding(inputs.dtype)) < 1);
 
-      const at::TensorOptions whole = at::TensorOptions(kGpu).dtype(at::kInt);
-      EmbeddingTables tables{inputs.x, inputs.residual, {}, inputs.weight, inputs.bias, kEpsilon};
-      const at::Tensor ids = at::randint(0, shape.rows, {50}, whole);
-      const at::Tensor places = at::randint(0, shape.rows, {50}, whole);
-      const at::Tensor types = at::randint(0, 2, {50}, whole);
-      at::Tensor rows =
-          inputs.x.index({ids}).to(at::kDouble) + inputs.residual.index({places}).to(at::kDouble);
-      const auto embedded = [&] { return cuda_backend().embed_norm(tables, ids, places, types); };
-      CATCH_CHECK(error_of(embedded(), expected(rows), 1.1 * rounding(dtype)) < 1);
-      tables.segments = inputs.dy.narrow(0, 0, 1).expand({2, shape.width});
-      rows += tables.segments.index({types}).to(at::kDouble);
-      CATCH_CHECK(error_of(embedded(), expected(rows), 1.1 * rounding(dtype)) < 1);
-    }
-  }
+    const at::TensorOptions whole = at::TensorOptions(kGpu).dtype(at::kInt);
+    EmbeddingTables tables{inputs.x, inputs.residual, {}, inputs.weight, inputs.bias, kEpsilon};
+    const at::Tensor ids = at::randint(0, inputs.shape.rows, {50}, whole);
+    const at::Tensor places = at::randint(0, inputs.shape.rows, {50}, whole);
+    const at::Tensor types = at::randint(0, 2, {50}, whole);
+    at::Tensor rows = inputs.x.index({ids}).to(at::kDouble) + inputs.residual.index({places}).to(at::kDouble);
+    const auto embedded = [&] { return cuda_backend().embed_norm(tables, ids, places, types); };
+    CATCH_CHECK(error_of(embedded(), normed(rows, inputs), 1.1 * rounding(inputs.dtype)) < 1);
+    tables.segments = inputs.dy.narrow(0, 0, 1).expand({2, inputs.shape.width});
+    rows += tables.segments.index({types}).to(at::kDouble);
+    CATCH_CHECK(error_of(embedded(), normed(rows, inputs), 1.1 * rounding(inputs.dtype)) < 1);
+  });
 }
 
 CATCH_TEST_CASE("the logits of a span equal fp64's, for each width and dtype, in their slots",
                 "[sanitized]") {
   if (!has_kernels()) return;
-  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
-    for (const Shape shape : kShapes) {
-      CATCH_INFO(dtype << " " << shape.rows << " x " << shape.width);
-      const Inputs inputs(shape, dtype);
-      const double spread = 1 / std::sqrt(static_cast<double>(shape.width));
-      const SpanHead head{inputs.weight, inputs.bias, kEpsilon,
-                          (at::randn({2, shape.width}, kGpu) * spread).to(dtype),
-                          at::randn({2}, kGpu).to(dtype)};
-      const at::Tensor slots =
-          at::randperm(shape.rows + 3, at::TensorOptions(kGpu).dtype(at::kLong)).narrow(0, 0, shape.rows);
-      for (const at::Tensor& residual : {at::Tensor(), inputs.residual}) {
-        at::Tensor logits = at::full({shape.rows + 3, 2}, 77.0, kGpu);
-        at::Tensor expected = logits.to(at::kDouble);
-        cuda_backend().span_logits(head, inputs.x, residual, slots, logits);
-        at::Tensor sum = inputs.x.to(at::kDouble);
-        if (residual.defined()) sum = sum + residual.to(at::kDouble);
-        const at::Tensor y = normalised(sum) * inputs.weight.to(at::kDouble) + inputs.bias.to(at::kDouble);
-        expected.index_copy_(0, slots, at::linear(y, head.weight.to(at::kDouble), head.bias.to(at::kDouble)));
-        CATCH_CHECK(error_of(logits, expected, 1e-5) < 1);
-      }
+  for_each_input([](const Inputs& inputs) {
+    const double spread = 1 / std::sqrt(static_cast<double>(inputs.shape.width));
+    const SpanHead head{inputs.weight, inputs.bias, kEpsilon,
+                        (at::randn({2, inputs.shape.width}, kGpu) * spread).to(inputs.dtype),
+                        at::randn({2}, kGpu).to(inputs.dtype)};
+    const at::Tensor slots = at::randperm(inputs.shape.rows + 3, at::TensorOptions(kGpu).dtype(at::kLong))
+                                 .narrow(0, 0, inputs.shape.rows);
+    for (const at::Tensor& residual : {at::Tensor(), inputs.residual}) {
+      at::Tensor logits = at::full({inputs.shape.rows + 3, 2}, 77.0, kGpu);
+      at::Tensor expected = logits.to(at::kDouble);
+      cuda_backend().span_logits(head, inputs.x, residual, slots, logits);
+      at::Tensor sum = inputs.x.to(at::kDouble);
+      if (residual.defined()) sum = sum + residual.to(at::kDouble);
+      const at::Tensor y = normed(sum, inputs);
+      expected.index_copy_(0, slots, at::linear(y, head.weight.to(at::kDouble), head.bias.to(at::kDouble)));
+      CATCH_CHECK(error_of(logits, expected, 1e-5) < 1);
     }
-  }
+  });
 }
 
 CATCH_TEST_CASE("what the kernels cannot do is refused") {
