@@ -32,7 +32,7 @@ struct Layer {
   at::Tensor output(int64_t tokens) const { return at::full({tokens, weight.size(0)}, 77, weight.options()); }
 };
 
-// Calls by every 2:4 kernel and cuBLASLt's first, in turn, on random shapes.
+// Calls by every 2:4 kernel and one of cuBLASLt's proposals, in turn, on random shapes.
 void check_random_products(int64_t calls) {
   at::manual_seed(17);
   std::mt19937 random(17);
@@ -51,7 +51,10 @@ void check_random_products(int64_t calls) {
       const Operands operands = layer.operands(tokens, epilogue);
       at::Tensor d = layer.output(tokens);
       const bool dense = kernel == sparse_kernels;
-      const bool ran = dense ? gpu_gemms()->run_dense(0, layer.weight, operands, d)
+      const auto proposal =
+          static_cast<size_t>(below(static_cast<int64_t>(gpu_gemms()->dense_kernels().size())));
+      const bool ran = dense ? gpu_gemms()->run_dense(proposal, layer.weight, operands, d) ||
+                                   gpu_gemms()->run_dense(0, layer.weight, operands, d)
                              : layer.sparse->run(kernel, operands, d);
       const double error = error_of(d, expected_product(operands, layer.weight),
                                     product_tolerance(dtype, epilogue.activation) + (dense ? kTanhGelu : 0));
@@ -88,11 +91,24 @@ CATCH_TEST_CASE("cuBLASLt's proposals are timed without what it takes to make th
   CATCH_REQUIRE(milliseconds.size() > 1);
   const auto [least, most] = std::minmax_element(milliseconds.begin(), milliseconds.end());
   CATCH_CHECK(*most < 4 * *least);
+}
 
-  const Operands fewer = layer.operands(1500, kEpilogues[0]);  // which share that measurement
-  d = layer.output(1500);
-  CATCH_CHECK(gpu_gemms()->run_dense(0, layer.weight, fewer, d));
-  CATCH_CHECK_FALSE(gpu_gemms()->run_dense(1, layer.weight, fewer, d));
+CATCH_TEST_CASE("the tokens that share a measurement are multiplied by the proposal that was measured") {
+  if (gpu_gemms() == nullptr) return;
+  const Layer layer(*gpu_gemms(), 768, 3072, at::kHalf, true);
+  const Operands measured = layer.operands(1536, kEpilogues[0]);
+  for (size_t kernel = 0; kernel < gpu_gemms()->dense_kernels().size(); ++kernel) {
+    at::Tensor all = layer.output(1536);
+    if (!gpu_gemms()->run_dense(kernel, layer.weight, measured, all)) continue;
+    CATCH_CAPTURE(kernel);
+    for (const int64_t tokens : {1535, 1100, 1025}) {
+      Operands fewer = measured;
+      fewer.x = measured.x.slice(0, 0, tokens);
+      at::Tensor d = layer.output(tokens);
+      CATCH_REQUIRE(gpu_gemms()->run_dense(kernel, layer.weight, fewer, d));
+      CATCH_CHECK(at::equal(d, all.slice(0, 0, tokens)));  // another one adds up in another order
+    }
+  }
 }
 
 CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in several threads") {

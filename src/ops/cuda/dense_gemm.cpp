@@ -46,11 +46,10 @@ void set(const Description& description, cublasLtMatmulDescAttributes_t what, co
 }
 
 // cuBLASLt's matrices are column-major: it sees a row-major [rows, columns] as [columns, rows].
-Layout layout_of(const at::Tensor& matrix) {
+Layout layout_of(const at::Tensor& like, int64_t rows, int64_t columns) {
   cublasLtMatrixLayout_t layout = nullptr;
-  TORCH_CUDABLAS_CHECK(cublasLtMatrixLayoutCreate(&layout, type_of(matrix),
-                                                  static_cast<uint64_t>(matrix.size(1)),
-                                                  static_cast<uint64_t>(matrix.size(0)), matrix.size(1)));
+  TORCH_CUDABLAS_CHECK(cublasLtMatrixLayoutCreate(&layout, type_of(like), static_cast<uint64_t>(columns),
+                                                  static_cast<uint64_t>(rows), columns));
   return Layout(layout);
 }
 
@@ -127,6 +126,12 @@ Preference preference_for(const ProductKey& key) {
 
 // What cuBLASLt is told of a product.
 struct Matmul {
+  Matmul(const at::Tensor& w, const Operands& operands, int64_t tokens)
+      : description(describe(operands)),
+        weight(layout_of(w, w.size(0), w.size(1))),
+        x(layout_of(w, tokens, w.size(1))),
+        d(layout_of(w, tokens, w.size(0))) {}
+
   Description description;
   Layout weight;
   Layout x;
@@ -134,28 +139,35 @@ struct Matmul {
 };
 using Proposal = cublasLtMatmulHeuristicResult_t;
 
-// None: it has fewer. They are ranked anew for each number of tokens: where many share one measurement only
-// the first is the same for all.
-std::optional<Proposal> propose(cublasLtHandle_t handle, const Matmul& matmul, const ProductKey& key) {
-  if (key.kernel > 0 && token_bucket(key.tokens) != key.tokens) return std::nullopt;
+// Proposals are ranked anew for each number of tokens; those that share one measurement take what was
+// measured. None: there are fewer, or it does not take so few tokens.
+std::optional<Proposal> propose(cublasLtHandle_t handle, const Matmul& matmul, const Matmul& measured,
+                                const ProductKey& key) {
   const Preference preference = preference_for(key);
   std::array<Proposal, kProposals> found{};
   int count = 0;
   const auto wanted = static_cast<int>(key.kernel) + 1;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      handle, matmul.description.get(), matmul.weight.get(), matmul.x.get(), matmul.d.get(), matmul.d.get(),
-      preference.get(), wanted, found.data(), &count);
+      handle, measured.description.get(), measured.weight.get(), measured.x.get(), measured.d.get(),
+      measured.d.get(), preference.get(), wanted, found.data(), &count);
   if (status != CUBLAS_STATUS_SUCCESS || count < wanted) return std::nullopt;
-  const Proposal& last = found[key.kernel];
-  return last.state == CUBLAS_STATUS_SUCCESS ? std::optional(last) : std::nullopt;
+  Proposal& last = found[key.kernel];
+  if (last.state != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+  const cublasStatus_t checked =
+      cublasLtMatmulAlgoCheck(handle, matmul.description.get(), matmul.weight.get(), matmul.x.get(),
+                              matmul.d.get(), matmul.d.get(), &last.algo, &last);
+  return checked == CUBLAS_STATUS_SUCCESS && last.workspaceSize <= kWorkspaceBytes ? std::optional(last)
+                                                                                   : std::nullopt;
 }
 
 // The last ones are kept: to make one takes up to 60 microseconds, longer than many a product.
-std::optional<Proposal> proposal(cublasLtHandle_t handle, const Matmul& matmul, const ProductKey& key) {
+std::optional<Proposal> proposal(cublasLtHandle_t handle, const at::Tensor& weight, const Operands& operands,
+                                 const Matmul& matmul, const ProductKey& key) {
   static std::mutex mutex;
   static LruMap<ProductKey, std::optional<Proposal>> kept(kKeptProposals);
   const std::scoped_lock lock(mutex);
-  return kept.get(key, [&] { return propose(handle, matmul, key); });
+  return kept.get(
+      key, [&] { return propose(handle, matmul, Matmul(weight, operands, token_bucket(key.tokens)), key); });
 }
 
 }  // namespace
@@ -172,9 +184,10 @@ const std::vector<std::string>& dense_kernels() {
 bool run_dense(size_t kernel, const at::Tensor& weight, const Operands& operands, at::Tensor& d) {
   if (operands.residual) return false;  // added by the product it takes longer than by what follows
   const c10::cuda::CUDAGuard guard(d.device());
-  const Matmul matmul{describe(operands), layout_of(weight), layout_of(operands.x), layout_of(d)};
+  const Matmul matmul(weight, operands, d.size(0));
   const cublasLtHandle_t handle = at::cuda::getCurrentCUDABlasLtHandle();
-  const std::optional<Proposal> chosen = proposal(handle, matmul, key_of(kernel, weight, operands, d));
+  const std::optional<Proposal> chosen =
+      proposal(handle, weight, operands, matmul, key_of(kernel, weight, operands, d));
   if (!chosen) return false;
   const at::Tensor workspace =
       at::empty({static_cast<int64_t>(chosen->workspaceSize)}, d.options().dtype(at::kByte));
