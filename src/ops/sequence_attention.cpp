@@ -20,7 +20,8 @@ AttentionEntry load() {
 
 }  // namespace
 
-std::optional<at::Tensor> sequence_attention(const at::Tensor& qkv, const at::Tensor& boundaries) {
+std::optional<at::Tensor> sequence_attention(const at::Tensor& qkv, const at::Tensor& boundaries,
+                                             int64_t length) {
   if (at::GradMode::is_enabled() && qkv.requires_grad()) return std::nullopt;
   if (qkv.is_cpu()) {
     static const cpu::Kernels& kernels = *cpu::available_kernels().front();
@@ -29,7 +30,7 @@ std::optional<at::Tensor> sequence_attention(const at::Tensor& qkv, const at::Te
   if (!qkv.is_cuda()) return std::nullopt;
   static const AttentionEntry entry = load();
   at::Tensor result;
-  if (entry == nullptr || !entry(qkv, boundaries, result)) return std::nullopt;
+  if (entry == nullptr || !entry(qkv, boundaries, length, result)) return std::nullopt;
   return result;
 }
 

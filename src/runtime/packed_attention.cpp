@@ -64,7 +64,8 @@ at::Tensor packed_attention(const at::Tensor& qkv, const PackedSequences& sequen
   const bool placed = sequences.places.defined();
   const bool by_sequence = qkv.is_cpu() && !placed && c10::InferenceMode::is_enabled();
   if (dropout == 0 && (by_sequence || takes_flash(qkv))) {
-    if (const auto result = sequence_attention(qkv, sequences.boundaries)) return *result;
+    const int64_t length = sequences.uniform ? sequences.longest : 0;
+    if (const auto result = sequence_attention(qkv, sequences.boundaries, length)) return *result;
     if (by_sequence) return cpu_attention(qkv, sequences);
   }
   if (takes_flash(qkv)) return flash_attention(qkv, sequences, dropout).reshape({qkv.size(0), -1});

@@ -30,15 +30,18 @@ bool has_kernel() {
 }
 
 void check(const Lengths& lengths, int64_t heads, int64_t width, at::ScalarType dtype) {
-  CATCH_INFO(heads << " heads of " << width << ", " << dtype << ", " << lengths.size() << " sequences of "
-                   << tokens_of(lengths) << " tokens");
   const at::Tensor qkv = random_qkv(tokens_of(lengths), heads, width, dtype);
-  const auto found = sequence_attention(qkv, boundaries_of(lengths, kGpu));
-  CATCH_REQUIRE(found.has_value());
-  CATCH_CHECK(error_of(*found, expected_attention(qkv, lengths), tolerance(dtype)) < 1);
-  CATCH_CHECK(attends_within(qkv, lengths, *found, [&](const at::Tensor& from) {
-    return *sequence_attention(from, boundaries_of(lengths, kGpu));
-  }));
+  const at::Tensor boundaries = boundaries_of(lengths, kGpu);
+  const at::Tensor expected = expected_attention(qkv, lengths);
+  for (const int64_t length : {0, 384}) {  // each for a kernel of its own, which takes any lengths
+    CATCH_INFO(heads << " heads of " << width << ", " << dtype << ", " << lengths.size() << " sequences of "
+                     << tokens_of(lengths) << " tokens, by the kernel for length " << length);
+    const auto attend = [&](const at::Tensor& from) { return sequence_attention(from, boundaries, length); };
+    const auto found = attend(qkv);
+    CATCH_REQUIRE(found.has_value());
+    CATCH_CHECK(error_of(*found, expected, tolerance(dtype)) < 1);
+    CATCH_CHECK(attends_within(qkv, lengths, *found, [&](const at::Tensor& from) { return *attend(from); }));
+  }
 }
 
 }  // namespace
@@ -52,6 +55,7 @@ CATCH_TEST_CASE("the attention kernel is right within packed sequences, and only
     for (const int64_t width : {32, 64}) {
       check({1}, 1, width, dtype);
       check({0, 0, 384}, 12, width, dtype);
+      check(Lengths(7, 384), 3, width, dtype);
       for (const int64_t heads : {1, 3, 12}) {
         std::shuffle(lengths.begin(), lengths.end(), random);
         check(lengths, heads, width, dtype);
@@ -101,7 +105,8 @@ CATCH_TEST_CASE("how fast attention is", "[.bench]") {
     const at::Tensor boundaries = boundaries_of(lengths, kGpu);
     const std::vector<at::Tensor> parts = qkv.unbind(1);
     for (int pair = 0; pair < 3; ++pair) {
-      const double ours = timer->milliseconds([&] { sequence_attention(qkv, boundaries); });
+      const double ours =
+          timer->milliseconds([&] { sequence_attention(qkv, boundaries, uniform ? 384 : 0); });
       const double flash = timer->milliseconds([&] {
         at::_flash_attention_forward(parts[0], parts[1], parts[2], boundaries, boundaries, 384, 384, 0, false,
                                      false);

@@ -29,7 +29,7 @@ bool fits(const at::Tensor& qkv, const at::Tensor& boundaries) {
 }  // namespace prune2to4
 
 extern "C" __attribute__((visibility("default"))) bool prune2to4_sequence_attention(
-    const at::Tensor& qkv, const at::Tensor& boundaries, at::Tensor& result) {
+    const at::Tensor& qkv, const at::Tensor& boundaries, int64_t length, at::Tensor& result) {
   using namespace prune2to4;
   if (!fits(qkv, boundaries)) return false;
   const c10::cuda::CUDAGuard guard(qkv.device());
@@ -44,6 +44,7 @@ extern "C" __attribute__((visibility("default"))) bool prune2to4_sequence_attent
   call.tokens = static_cast<int>(qkv.size(0));
   call.sequences = static_cast<int>(boundaries.size(0)) - 1;
   call.heads = static_cast<int>(qkv.size(2));
+  call.length = static_cast<int>(length);
   call.scale = 1.0F / std::sqrt(static_cast<float>(qkv.size(3)));
   if (call.tokens == 0 || call.sequences == 0) return true;
   const auto run = qkv.scalar_type() == at::kHalf ? attention::run_half : attention::run_bfloat16;

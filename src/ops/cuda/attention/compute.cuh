@@ -25,24 +25,25 @@ CUTE_DEVICE void issue(Mma mma, A& a, const B& b, Accumulators& c, cute::GMMA::S
   cute::warpgroup_commit_batch();
 }
 
-// One warpgroup: computes the tasks that its loader gives it.
+// One warpgroup: computes its part of the tasks that the loader gives its team.
 template <typename C>
 class Worker {
   using Element = typename C::Element;
   using Scores = decltype(cute::partition_fragment_C(typename C::ScoreMma{},
-                                                     cute::Shape<cute::Int<kRows>, cute::Int<kRows>>{}));
+                                                     cute::Shape<cute::Int<kRows>, cute::Int<C::kKeys>>{}));
   using Result = decltype(cute::partition_fragment_C(typename C::ResultMma{},
                                                      cute::Shape<cute::Int<kRows>, cute::Int<C::kWidth>>{}));
   // Scores, rounded, are as the second product takes its first factor.
   using Probabilities = decltype(cute::make_tensor<Element>(
       cute::Layout<
-          cute::Shape<cute::Shape<cute::_2, cute::_2, cute::_2>, cute::_1, cute::Int<kRows / 16>>>{}));
+          cute::Shape<cute::Shape<cute::_2, cute::_2, cute::_2>, cute::_1, cute::Int<C::kKeys / 16>>>{}));
 
  public:
   CUTE_DEVICE Worker(typename C::Shared& shared, int lane, const Call& call)
-      : memory_(shared.lanes[lane]),
-        barriers_(shared.barriers[lane]),
+      : memory_(shared.memory[lane / C::kTeamLanes]),
+        barriers_(shared.barriers[lane / C::kTeamLanes]),
         lane_(lane),
+        first_(lane % C::kTeamLanes * kRows),
         call_(call),
         softmax_(call.scale) {}
 
@@ -52,8 +53,8 @@ class Worker {
       const int keys = of_first_lane(barriers_.tasks[buffer_.slot].keys);
       if (keys == 0) return;
       softmax_ = Softmax(call_.scale);
-      const int steps = (keys + kRows - 1) / kRows;
-      begin(keys - (steps - 1) * kRows);
+      const int steps = (keys + C::kKeys - 1) / C::kKeys;
+      begin(keys - (steps - 1) * C::kKeys);
       cute::GMMA::ScaleOut first = cute::GMMA::ScaleOut::Zero;
       CUTE_NO_UNROLL
       for (int step = 1; step < steps; ++step) {
@@ -77,7 +78,7 @@ class Worker {
     cute::warpgroup_wait<0>();
     cute::warpgroup_fence_operand(scores);
     release();
-    if (real < kRows) mask(scores, real);
+    if (real < C::kKeys) mask(scores, real);
     softmax_.begin(scores);
     round(scores);
   }
@@ -110,7 +111,9 @@ class Worker {
     release();
   }
 
-  // The slot of the next tile, once that is there.
+  CUTE_DEVICE typename C::Element* my_queries() { return memory_.queries[buffer_.slot] + first_ * C::kWidth; }
+
+  // The next slot, once it is filled.
   CUTE_DEVICE int next() {
     Barrier::wait(&barriers_.here[next_.slot], next_.phase);
     const int slot = next_.slot;
@@ -118,7 +121,7 @@ class Worker {
     return slot;
   }
 
-  // This warp no longer needs its earliest tile.
+  // This warp no longer needs its earliest slot.
   CUTE_DEVICE void release() {
     if (threadIdx.x % kWarp == 0) Barrier::arrive(&barriers_.used[used_]);
     used_ = used_ + 1 == C::kSlots ? 0 : used_ + 1;
@@ -128,9 +131,9 @@ class Worker {
     typename C::ScoreMma mma;
     const auto thread = mma.get_slice(threadIdx.x % kWarpgroup);
     const auto queries = thread.partition_fragment_A(
-        cute::make_tensor(cute::make_smem_ptr(memory_.queries[buffer_.slot]), typename C::KeyLayout{}));
+        cute::make_tensor(cute::make_smem_ptr(my_queries()), typename C::QueryLayout{}));
     const auto keys = thread.partition_fragment_B(
-        cute::make_tensor(cute::make_smem_ptr(memory_.tiles[next()]), typename C::KeyLayout{}));
+        cute::make_tensor(cute::make_smem_ptr(memory_.slots[next()]), typename C::KeyLayout{}));
     issue(mma, queries, keys, scores, cute::GMMA::ScaleOut::Zero);
   }
 
@@ -138,7 +141,7 @@ class Worker {
     typename C::ResultMma mma;
     const auto thread = mma.get_slice(threadIdx.x % kWarpgroup);
     const auto values = thread.partition_fragment_B(
-        cute::make_tensor(cute::make_smem_ptr(memory_.tiles[next()]), typename C::ValueLayout{}));
+        cute::make_tensor(cute::make_smem_ptr(memory_.slots[next()]), typename C::ValueLayout{}));
     issue(mma, probabilities_, values, result_, first);
   }
 
@@ -167,7 +170,7 @@ class Worker {
   // The threads of this warpgroup.
   CUTE_DEVICE void synchronize() { asm volatile("bar.sync %0, 128;" ::"r"(lane_ + 1) : "memory"); }
 
-  // The task's rows, by way of the memory of its queries: there each warp turns its rows from the tensor
+  // Its rows of the task, by way of the memory of its queries: there each warp turns its rows from the tensor
   // cores' order into whole ones, in pieces of 16 bytes.
   CUTE_DEVICE void store() {
     constexpr int kWarpRows = 16;
@@ -176,7 +179,7 @@ class Worker {
     constexpr int kSwizzle = 128 / (16 * kPieces);  // rows of the same order
     const int lane = static_cast<int>(threadIdx.x) % kWarp;
     const int first = static_cast<int>(threadIdx.x) % kWarpgroup / kWarp * kWarpRows;
-    auto* memory = reinterpret_cast<uint8_t*>(memory_.queries[buffer_.slot] + first * C::kWidth);
+    auto* memory = reinterpret_cast<uint8_t*>(my_queries() + first * C::kWidth);
     const float factor[2] = {reciprocal(softmax_.total(0)), reciprocal(softmax_.total(1))};
     const int row = lane % kWarpRows;
     const int place = (row * kPieces + (lane / kWarpRows ^ row / kSwizzle % kPieces)) * 16;
@@ -196,9 +199,9 @@ class Worker {
     const typename C::Task& task = barriers_.tasks[buffer_.slot];
     const int mine = lane / kPieces;
     const int64_t stride = int64_t{call_.heads} * C::kWidth;
-    auto* to = static_cast<Element*>(call_.result) + of_first_lane(task.result) + (first + mine) * stride +
-               lane % kPieces * 8;
-    const int rows = of_first_lane(task.rows) - first - mine;
+    auto* to = static_cast<Element*>(call_.result) + of_first_lane(task.result) +
+               (first_ + first + mine) * stride + lane % kPieces * 8;
+    const int rows = of_first_lane(task.rows) - first_ - first - mine;
     CUTE_UNROLL
     for (int pass = 0; pass < kWarpRows / kPassRows; ++pass) {
       const int from = pass * kPassRows + mine;
@@ -210,9 +213,10 @@ class Worker {
     }
   }
 
-  typename C::Lane& memory_;
+  typename C::Memory& memory_;
   typename C::Barriers& barriers_;
   int lane_;
+  int first_;  // of its queries, in the task's
   const Call& call_;
   Cursor<kBuffers> buffer_;
   Cursor<C::kSlots> next_;

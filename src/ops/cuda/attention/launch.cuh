@@ -43,10 +43,19 @@ cudaError_t launch(const Call& call, cudaStream_t stream) {
   return launch_early(attend<C>, multiprocessors, C::kThreads, kBytes, stream, map, call);
 }
 
+// Where a team's queries and keys divide every sequence, it needs less of the caches and of shared memory;
+// where they do not, single warpgroups are faster.
+template <typename Element, int kWidth>
+cudaError_t launch_by_length(const Call& call, cudaStream_t stream) {
+  using Team = Config<Element, kWidth, 3>;
+  const bool divides = call.length > 0 && call.length % Team::kQueries == 0 && call.length % Team::kKeys == 0;
+  return divides ? launch<Team>(call, stream) : launch<Config<Element, kWidth, 1>>(call, stream);
+}
+
 template <typename Element>
 cudaError_t launch_for(int width, const Call& call, cudaStream_t stream) {
-  if (width == 64) return launch<Config<Element, 64>>(call, stream);
-  if (width == 32) return launch<Config<Element, 32>>(call, stream);
+  if (width == 64) return launch_by_length<Element, 64>(call, stream);
+  if (width == 32) return launch_by_length<Element, 32>(call, stream);
   return cudaErrorNotSupported;
 }
 
