@@ -50,14 +50,16 @@ struct alignas(16) Vector {
   }
 };
 
+// By uint4: a Vector that is loaded under a condition comes in four pieces.
 template <typename T>
 __device__ inline Vector<T> load(const T* from) {
-  return *reinterpret_cast<const Vector<T>*>(from);
+  const uint4 loaded = *reinterpret_cast<const uint4*>(from);
+  return reinterpret_cast<const Vector<T>&>(loaded);
 }
 
 template <typename T>
 __device__ inline void store(T* to, const Vector<T>& vector) {
-  *reinterpret_cast<Vector<T>*>(to) = vector;
+  *reinterpret_cast<uint4*>(to) = reinterpret_cast<const uint4&>(vector);
 }
 
 __device__ inline void load(const float* from, float (&values)[kVectorWidth]) {
