@@ -56,10 +56,9 @@ struct Layer {
 
 // Of error_of; GELU is taken of what was rounded already.
 double error(const at::Tensor& d, const Operands& operands, const at::Tensor& weight) {
-  at::Tensor wanted = expected_product(operands, weight);
-  if (operands.residual) wanted = wanted + operands.residual->to(at::kDouble);
   const double roundings = operands.activation == Activation::kGelu ? 2 : 1;
-  return error_of(d, wanted, roundings * product_tolerance(weight.scalar_type(), operands.activation));
+  return error_of(d, product_in_fp64(operands, weight),
+                  roundings * product_tolerance(weight.scalar_type(), operands.activation));
 }
 
 void check_random_products(int64_t calls) {

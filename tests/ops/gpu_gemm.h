@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cuda/gpu.h"
-#include "ops/sparse_gemm.h"
+#include "ops/product_in_fp64.h"
 #include "prune2to4/tensor_mask.h"
 
 namespace prune2to4 {
@@ -43,12 +43,6 @@ inline at::Tensor random_2_4(int64_t out, int64_t in, at::ScalarType dtype) {
 
 // Of rounding a result once, for error_of.
 inline double rounding_of(at::ScalarType dtype) { return dtype == at::kHalf ? 0x1p-11 : 0x1p-8; }
-
-inline at::Tensor expected_product(const Operands& operands, const at::Tensor& weight) {
-  at::Tensor y = at::mm(operands.x.to(at::kDouble), weight.to(at::kDouble).t());
-  if (operands.bias) y = y + operands.bias->to(at::kDouble);
-  return operands.activation == Activation::kGelu ? at::gelu(y) : y;
-}
 
 // Of error_of: rounding of the result, and what the fused GELU adds in its own precision.
 inline double product_tolerance(at::ScalarType dtype, Activation activation) {

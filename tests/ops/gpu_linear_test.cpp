@@ -56,7 +56,7 @@ void check_random_products(int64_t calls) {
       const bool ran = dense ? gpu_gemms()->run_dense(proposal, layer.weight, operands, d) ||
                                    gpu_gemms()->run_dense(0, layer.weight, operands, d)
                              : layer.sparse->run(kernel, operands, d);
-      const double error = error_of(d, expected_product(operands, layer.weight),
+      const double error = error_of(d, product_in_fp64(operands, layer.weight),
                                     product_tolerance(dtype, epilogue.activation) + (dense ? kTanhGelu : 0));
       if (ran && error < 1) continue;
       CATCH_INFO(layer.weight.sizes()
@@ -118,7 +118,7 @@ CATCH_TEST_CASE("a packed weight runs on a GPU on any stream, captured, and in s
   const at::Tensor bias = at::randn({768}, at::TensorOptions(kGpu).dtype(at::kHalf));
   const FusedLinear linear(packed, bias);
   const at::Tensor x = at::randn({1000, 3072}, bias.options());
-  const at::Tensor wanted = expected_product({x, bias, Activation::kNone, {}}, packed->unpack().to(kGpu));
+  const at::Tensor wanted = product_in_fp64({x, bias, Activation::kNone, {}}, packed->unpack().to(kGpu));
   const at::Tensor eager = linear.run(x, Activation::kNone);
   CATCH_CHECK(error_of(eager, wanted, product_tolerance(at::kHalf, Activation::kNone)) < 1);
   CATCH_CHECK(linear.kernel(1000, Activation::kNone) != "not yet measured");

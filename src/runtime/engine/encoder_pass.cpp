@@ -101,7 +101,7 @@ std::vector<LayerKernel> EncoderPass::kernels(int64_t tokens) const {
 }
 
 void EncoderPass::run(const PackedText& text, at::Tensor& logits) const {
-  logits.fill_(kNoLogit);
+  if (!text.shape.uniform) logits.fill_(kNoLogit);  // else every row has one
   if (fused_) {
     const auto [x, residual] = encode_fused(embed(text), text.sequences());
     cuda_backend().span_logits(head_, x, residual, text.slots(), logits);
