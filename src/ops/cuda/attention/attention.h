@@ -10,8 +10,8 @@ namespace prune2to4::attention {
 
 struct Call {
   const void* qkv = nullptr;  // [tokens, 3, heads, width], 16-byte aligned
-  // [sequences + 1], on the GPU: each sequence's first token, and the end. They may be read before the kernels
-  // ahead in the stream have ended: none of these wrote them.
+  // [sequences + 1], on the GPU: each sequence's first token, and the end. They may be read before the
+  // kernels ahead in the stream have ended: none of these wrote them.
   const int* boundaries = nullptr;
   void* result = nullptr;  // [tokens, heads, width], 16-byte aligned
   int tokens = 0;          // > 0
