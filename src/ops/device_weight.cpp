@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "ops/cpu/cpu_backend.h"
 #include "ops/kernel_cache.h"
@@ -150,26 +151,30 @@ size_t DeviceWeight::choose(const Operands& all) const {
   // While work is recorded nothing can be timed: the first 2:4 kernel, where there are any.
   if (backend_->capturing()) return sparse_ ? 1 + backend_->dense_kernels().size() : kLibTorch;
   KernelCache* cache = kernel_cache(backend_->environment(device_));
-  const auto timed_for = [&](ProductShape product, std::vector<Candidate> ways) {
+  const auto timed_for = [&](ProductShape product, std::vector<Candidate> ways,
+                             std::set<std::string> skipped) {
     if (!device_.is_cuda()) return ways;
     product.tokens = operands.x.size(0);
     const auto safe = [this, epilogue = product.epilogue](size_t way) { return proven(way, epilogue); };
-    return timed_elsewhere({product, operands.bias.has_value(), {}}, std::move(ways), safe, cache);
+    return timed_elsewhere({product, operands.bias.has_value(), std::move(skipped)}, std::move(ways), safe,
+                           cache);
   };
   std::vector<Candidate> ways = timed(operands);
   const size_t dense = 1 + backend_->dense_kernels().size();
-  if (!sparse_ || dense == 1) return fastest(what, timed_for(what, std::move(ways)), cache);
+  if (!sparse_ || dense == 1) return fastest(what, timed_for(what, std::move(ways), {}), cache);
   // Of the dense ways the one that a dense weight of this shape takes: where it is the fastest of all, a
   // sparse model must not be slower than its dense twin by the chance of another measurement.
   ProductShape twin = what;
   twin.sparse = false;
   std::vector<Candidate> of_twin(ways.begin(), ways.begin() + static_cast<std::ptrdiff_t>(dense));
-  const size_t best = fastest(twin, timed_for(twin, std::move(of_twin)), cache);
-  ways = timed_for(what, std::move(ways));
+  const size_t best = fastest(twin, timed_for(twin, std::move(of_twin), {}), cache);
+  std::set<std::string> slower;
   for (size_t way = 0; way < dense; ++way) {
-    if (way != best) ways[way].milliseconds = [] { return std::nullopt; };
+    if (way == best) continue;
+    slower.insert(ways[way].kernel);
+    ways[way].milliseconds = [] { return std::nullopt; };
   }
-  return fastest(what, ways, cache);
+  return fastest(what, timed_for(what, std::move(ways), std::move(slower)), cache);
 }
 
 std::vector<Candidate> DeviceWeight::timed(const Operands& operands) const {

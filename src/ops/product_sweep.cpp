@@ -62,7 +62,7 @@ class Elsewhere {
   void sweep() {
     const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(request_.product.device));
     c10::impl::VirtualGuardImpl(at::kCUDA).getStream(device).synchronize();  // its work would disturb
-    request_.skipped = failed_here();
+    request_.skipped.insert(failed_here().begin(), failed_here().end());
     if (cache_ != nullptr) request_.skipped.insert(cache_->failed().begin(), cache_->failed().end());
     swept_ = sweeper().sweep(request_);
     if (!swept_) return;

@@ -45,10 +45,18 @@ void watch(int socket) {
   }
 }
 
+void send_time(int socket, const std::string& kernel, double milliseconds) {
+  std::ostringstream line;
+  line << "time\t" << kernel << '\t' << milliseconds;
+  send_line(socket, line.str());
+}
+
 std::optional<double> time(int socket, const Candidate& candidate) {
   send_line(socket, "try\t" + candidate.kernel);
   try {
-    return candidate.milliseconds();
+    const std::optional<double> milliseconds = candidate.milliseconds();
+    if (milliseconds) send_time(socket, candidate.kernel, *milliseconds);
+    return milliseconds;
   } catch (const c10::OutOfMemoryError&) {
     return std::nullopt;
   } catch (const std::exception&) {
@@ -56,17 +64,15 @@ std::optional<double> time(int socket, const Candidate& candidate) {
   }
 }
 
-// All in turn, twice: what a candidate takes on a device that all have warmed counts.
-void sweep(int socket, const std::vector<Candidate>& candidates, const std::set<std::string>& skipped) {
-  for (int round = 0; round < 2; ++round) {
-    for (const Candidate& candidate : candidates) {
-      if (skipped.contains(candidate.kernel)) continue;
-      const std::optional<double> milliseconds = time(socket, candidate);
-      if (!milliseconds) continue;
-      std::ostringstream line;
-      line << "time\t" << candidate.kernel << '\t' << *milliseconds;
-      send_line(socket, line.str());
-    }
+void sweep(int socket, const std::vector<Candidate>& all, const std::set<std::string>& skipped) {
+  std::vector<Candidate> candidates;
+  for (const Candidate& each : all) {
+    if (skipped.contains(each.kernel)) continue;
+    candidates.push_back({each.kernel, [socket, each] { return time(socket, each); }});
+  }
+  const std::vector<std::optional<double>> times = times_under_load(candidates);
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (times[i]) send_time(socket, candidates[i].kernel, *times[i]);
   }
   send_line(socket, "done");
 }

@@ -57,7 +57,7 @@ struct Sweeper::State {
     const std::optional<int> status = process->end();
     process.reset();
     if (candidate.empty()) return give_up(late ? "it does not answer" : "it ends at once");
-    // The first one is LibTorch's own product: something else is wrong.
+    // The first one is a dense product, LibTorch's own as a rule: something else is wrong.
     if (candidate == first || !(late || is_failure(status))) return Run::kImpossible;
     return Run::kCandidateFailed;
   }

@@ -2,6 +2,8 @@
 #include "ops/kernel_choice.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
 
 #include "core/temporary_folder.h"
 #include "ops/kernel_cache.h"
@@ -46,12 +48,13 @@ CATCH_TEST_CASE("the fastest candidate that can run is chosen, and measured once
                                           candidate("c", 1, measured), candidate("d", 2, measured)};
   CATCH_CHECK_FALSE(known_fastest(shape(8)));
   CATCH_CHECK(fastest(shape(8), candidates, nullptr) == 2);
+  const int once = measured;
   CATCH_CHECK(fastest(shape(8), candidates, nullptr) == 2);
   CATCH_CHECK(known_fastest(shape(8)) == 2);
-  CATCH_CHECK(measured == 8);
+  CATCH_CHECK(measured == once);
   CATCH_CHECK(fastest(shape(8, Activation::kGelu), candidates, nullptr) == 2);
+  CATCH_CHECK(measured > once);
   CATCH_CHECK(fastest(shape(16), {candidates[0], candidates[1]}, nullptr) == 0);
-  CATCH_CHECK(measured == 20);
 }
 
 CATCH_TEST_CASE("a candidate may be made of products whose kernels are known") {
@@ -64,17 +67,39 @@ CATCH_TEST_CASE("a candidate may be made of products whose kernels are known") {
   CATCH_CHECK(fastest(shape(112), {candidate("a", 2, measured), product}, nullptr) == 1);
 }
 
-CATCH_TEST_CASE("what a candidate takes on a device that all have warmed decides") {
+CATCH_TEST_CASE("what candidates take on a device that they have loaded decides") {
   std::string order;
-  const auto slowing = [&](const std::string& kernel, double cool, double warm) {
+  // As kernels on a GPU whose clocks fall under load, which costs those less that wait for memory.
+  const auto slowing = [&](const std::string& kernel, double cool, double loaded) {
     return Candidate{kernel, [=, &order] {
-                       const bool first = order.find(kernel) == std::string::npos;
+                       const bool is_cool = order.size() < 20;
                        order += kernel;
-                       return std::optional(first ? cool : warm);
+                       return std::optional(is_cool ? cool : loaded);
                      }};
   };
-  CATCH_CHECK(fastest(shape(48), {slowing("a", 1, 3), slowing("b", 2, 2)}, nullptr) == 1);
-  CATCH_CHECK(order == "abab");
+  const std::vector<Candidate> candidates{slowing("a", 1, 3), slowing("b", 2, 2)};
+  CATCH_CHECK(fastest(shape(48), candidates, nullptr) == 1);
+  CATCH_CHECK(order.starts_with("ababab"));
+  order.clear();
+  const std::vector<std::optional<double>> loaded{3, 2};
+  CATCH_CHECK((times_under_load(candidates) == loaded));
+}
+
+CATCH_TEST_CASE("a measurement that something disturbed does not decide") {
+  int measured = 0;
+  const Candidate disturbed{"a", [&] { return std::optional(++measured % 10 == 0 ? 9.0 : 1.0); }};
+  const Candidate lucky{"b", [&] { return std::optional(measured % 10 == 0 ? 0.5 : 2.0); }};
+  CATCH_CHECK(fastest(shape(56), {disturbed, lucky}, nullptr) == 0);
+}
+
+CATCH_TEST_CASE("slow candidates are measured twice each, and the second time counts") {
+  int measured = 0;
+  const Candidate slow{"a", [&] {
+                         std::this_thread::sleep_for(std::chrono::milliseconds(100));
+                         return std::optional<double>(++measured);
+                       }};
+  const std::vector<std::optional<double>> second{3, 4};
+  CATCH_CHECK((times_under_load({slow, slow}) == second));
 }
 
 CATCH_TEST_CASE("what a cache names is not measured, unless that kernel is gone") {
@@ -83,14 +108,14 @@ CATCH_TEST_CASE("what a cache names is not measured, unless that kernel is gone"
   int measured = 0;
   const std::vector<Candidate> candidates{candidate("a", 3, measured), candidate("b", 1, measured)};
   CATCH_CHECK(fastest(shape(24), candidates, &cache) == 1);
-  CATCH_CHECK(measured == 4);
+  const int once = measured;
   CATCH_CHECK(cache.find(shape(24)) == "b");
   cache.add(shape(32), "a");
   CATCH_CHECK(fastest(shape(32), candidates, &cache) == 0);
-  CATCH_CHECK(measured == 4);
+  CATCH_CHECK(measured == once);
   cache.add(shape(40), "of an earlier version");
   CATCH_CHECK(fastest(shape(40), candidates, &cache) == 1);
-  CATCH_CHECK(measured == 8);
+  CATCH_CHECK(measured > once);
   CATCH_CHECK(cache.find(shape(40)) == "b");
 }
 
