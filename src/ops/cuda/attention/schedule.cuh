@@ -66,7 +66,8 @@ class Schedule {
   static constexpr int kLanes = 32;
 
   CUTE_DEVICE static int tiles_of(int length) { return (length + kRows - 1) / kRows; }
-  // Of one tile, in steps over as many keys; its beginning and end count as one.
+  // Of one tile, in steps over as many keys; its beginning and end count as one. A team's steps are over
+  // other tiles, but it runs where all lengths are equal, and so are all costs.
   CUTE_DEVICE static int cost_of(int tiles) { return tiles + 1; }
 
   CUTE_DEVICE static long long work_of(const Call& call, int sequence) {
