@@ -99,6 +99,7 @@ struct BenchOptions {
   int64_t windows = 0;           // of it, the first so many; 0: what suits the device
   std::string baseline;          // a model; empty: the dense twin of a sparse one
   bool no_baseline = false;
+  std::string export_logits;    // file for the first batch and what becomes of it; empty: none
   std::string layer;            // "OUTxIN": one linear layer in the place of a model
   std::vector<int64_t> tokens;  // of the layer; empty: what suits the device
   std::string device = "auto";

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "commands/bench_contest.h"
+#include "commands/bench_logits.h"
 #include "commands/clock.h"
 #include "commands/evaluation_data.h"
 #include "commands/gates.h"
@@ -45,7 +46,8 @@ BenchInput make_input(const BenchOptions& options, const Contestants& contestant
   return random_input(batch, length, contestants.vocabulary(), options.seed);
 }
 
-void bench_files(const BenchOptions& options, at::Device device, BenchReport& report) {
+void bench_files(const BenchOptions& options, at::Device device, std::optional<AtomicFile>& logits,
+                 BenchReport& report) {
   std::optional<TokenizedSquad> file;
   if (!options.data.empty()) file.emplace(TokenizedSquad::read(options.data));
   const TokenizedSquad* data = file ? &*file : nullptr;
@@ -62,6 +64,7 @@ void bench_files(const BenchOptions& options, at::Device device, BenchReport& re
   for (const int64_t length : shapes.lengths) {
     for (const int64_t batch : shapes.batches) {
       const BenchInput input = make_input(options, contestants, shapes, data, batch, length);
+      if (logits && report.points.empty()) write_logits(contestants.runners, input.batches.front(), *logits);
       report.points.push_back(
           bench_models(runners, input, contestants.size, options.measure, options.profile));
       progress.advance(point_name(report, report.points.back()));
@@ -126,6 +129,8 @@ void bench(const BenchOptions& options, std::ostream& out) {
   // Opened first, so that a place that cannot be written is known before the work is done.
   std::optional<AtomicFile> file;
   if (!options.results.export_json.empty()) file.emplace(options.results.export_json);
+  std::optional<AtomicFile> logits;
+  if (!options.export_logits.empty()) logits.emplace(options.export_logits);
   BenchReport report;
   report.command = options.command;
   report.started = utc_now();
@@ -133,10 +138,11 @@ void bench(const BenchOptions& options, std::ostream& out) {
   report.settings = settings(options);
   report.device = device.str();
   report.before = state_of(device);
-  options.layer.empty() ? bench_files(options, device, report) : bench_layer(options, device, report);
+  options.layer.empty() ? bench_files(options, device, logits, report) : bench_layer(options, device, report);
   report.after = state_of(device);
   add_warnings(report);
   report.gates = check_gates(options, report);
+  if (logits) logits->commit();
   print(report, options.results, file, out);
   throw_missed(report.gates);
 }

@@ -63,13 +63,17 @@ void add_batches(CLI::App& command, BenchOptions& options) {
   from_environment(command.add_option("--seed", options.seed, "Of random tokens and weights [0]"))
       ->type_name("N")
       ->group("Batches");
+  from_environment(command.add_option("--export-logits", options.export_logits,
+                                      "Write the first batch and both models' logits, as safetensors"))
+      ->type_name("FILE")
+      ->group("Batches");
 }
 
 void add_layer(CLI::App& command, BenchOptions& options) {
   auto* layer = command.add_option("--layer", options.layer,
                                    "Time one linear layer, a random 2:4 weight, in the place of a model");
   from_environment(layer)->check(check_layer)->type_name("OUTxIN")->group("One layer");
-  for (const char* other : {"MODEL", "--batch", "--length", "--lengths", "--baseline"}) {
+  for (const char* other : {"MODEL", "--batch", "--length", "--lengths", "--baseline", "--export-logits"}) {
     layer->excludes(command.get_option(other));
   }
   add_list(command, "--tokens", options.tokens,

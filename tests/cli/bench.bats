@@ -85,6 +85,16 @@ quick() { prune2to4 bench --repeats 2 --min-seconds 0 --warmup 0 --threads 1 "$@
   expect 2 "--tokens" -- quick model.pt --tokens 5
 }
 
+@test "--export-logits writes the first batch, and what each model makes of it" {
+  quick model.2to4.pt --baseline model.pt --batch 2,3 --length 16 --export-logits random.safetensors
+  expect 0 "2 16 tokens, 32 real" -- "$python" "$repository/tests/cli/check_logits.py" "$ops" random.safetensors model.2to4.pt model.pt
+  quick model.pt --lengths dev.safetensors --windows 8 --batch 4 --export-logits real.safetensors
+  expect 0 "4 120 tokens, 301 real" -- "$python" "$repository/tests/cli/check_logits.py" "$ops" real.safetensors model.pt
+  expect 5 "nowhere/logits" -- quick model.pt --batch 1 --length 8 --export-logits nowhere/logits.safetensors
+  expect 2 "--export-logits" -- quick --layer 24x64 --tokens 5 --export-logits logits.safetensors
+  expect_files . dev.safetensors model.2to4.pt model.pt random.safetensors real.safetensors
+}
+
 @test "a gate that is met lets bench pass, one that is missed exits 1 and says by how much" {
   expect 0 "gate min-speedup passed" "gate max-latency-ms passed" -- \
     quick model.2to4.pt --batch 1 --length 8 --min-speedup 0 --max-latency-ms 1000000
