@@ -5,7 +5,8 @@
 Without --real every token is real and all compute the same. With --real the windows of a tokenized file: PyTorch pads
 them to the file's length in the file's order, or sorts them by length and pads to the longest of a batch; prune2to4
 takes them as they come and computes no padding. Each row runs in a process of its own; a figure is the median of
-repeats, each of some batches behind one another.
+repeats, each of some batches behind one another. All rows' logits of one batch are held against PyTorch's in fp32;
+where they differ by more than the dtype explains, the exit status is 1.
 """
 
 import argparse
@@ -16,8 +17,10 @@ import sys
 import bench_common
 import bench_latency_torch
 import export_bert
+import safetensors.torch
+import torch
 import transformers
-from bench_latency_torch import Batches, Row, Times
+from bench_latency_torch import Batches, Measured, Row, Tokens
 from bench_prune import run
 
 MODELS = {
@@ -35,6 +38,8 @@ PYTORCH = {
     "max-autotune": [Row("PyTorch, max-autotune", mode="max-autotune")],
     "sparse": [Row("PyTorch 2:4, eager", sparse=True), Row("PyTorch 2:4, compiled", mode="default", sparse=True)],
 }
+# How far logits may be from those in fp32, by the largest of them or 1.
+TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 8e-2}
 SORTED = [Row("PyTorch, compiled, sorted, padded to the batch", mode="default", sort=True)]
 
 
@@ -59,25 +64,31 @@ def points(options: argparse.Namespace) -> dict[str, Batches]:
     return {str(batch): Batches(bench_latency_torch.in_batches(lengths, batch), width) for batch in options.batches}
 
 
-def our_rows(options: argparse.Namespace) -> tuple[dict[str, Times], list[str]]:
-    """Times by row, and notes."""
-    how = ["--batch", ",".join(map(str, options.batches)), "--device", options.device, "--min-seconds",
+def our_rows(options: argparse.Namespace) -> tuple[dict[str, Measured], Tokens, list[str]]:
+    """What was measured by row, the tokens whose logits are compared, and notes."""
+    logits = options.folder / "logits.safetensors"
+    how = ["--export-logits", str(logits), "--batch", ",".join(map(str, options.batches)), "--device", options.device, "--min-seconds",
            str(options.min_seconds), "--repeats", str(options.repeats), "--quiet"]
     how += (["--lengths", str(options.real), "--windows", str(options.windows)] if options.real
             else ["--length", str(options.length)])
-    rows: dict[str, Times] = {}
+    rows: dict[str, Measured] = {}
+    tokens: Tokens = {}
     notes = []
     for model, names, flags in (("sparse.pt", ("prune2to4, 2:4", "prune2to4, dense"), []),
                                 ("dense.pt", ("LibTorch's interpreter, dense",),
                                  ["--engine", "interpreter", "--no-baseline"])):
         report = bench(options, model, [*how, *flags])
-        for place, name in enumerate(names):
-            rows[name] = {str(point["batch"]): point["timings"][place]["median_ms"] for point in report["points"]}
+        tensors = safetensors.torch.load_file(logits)
+        tokens = {name: tensors[name] for name in ("input_ids", "attention_mask", "token_type_ids")}
+        for place, (name, role) in enumerate(zip(names, ("model", "baseline"), strict=False)):
+            times = {str(point["batch"]): point["timings"][place]["median_ms"] for point in report["points"]}
+            both = torch.stack([tensors[f"{role}.start_logits"], tensors[f"{role}.end_logits"]])
+            rows[name] = Measured(times, model == "sparse.pt", both)
             notes.append(f"{name}: {report['models'][place]['engine']}")
         notes += report["warnings"]
         if model == "sparse.pt":
             notes += [note for point in report["points"] for note in describe(point)]
-    return rows, notes
+    return rows, tokens, notes
 
 
 def describe(point: dict) -> list[str]:
@@ -91,24 +102,42 @@ def describe(point: dict) -> list[str]:
             f"spread {point['timings'][0]['spread']:.3f}; {found}"]
 
 
-def report(options: argparse.Namespace, rows: dict[str, Times | str], notes: list[str]) -> None:
+def differences(options: argparse.Namespace, rows: dict[str, Measured | str], tokens: Tokens) -> dict[str, float]:
+    """By row: how far its logits at real tokens are from PyTorch's in fp32, by the largest of them or 1."""
+    wanted = {sparse: bench_latency_torch.reference(options, tokens, sparse) for sparse in (False, True)}
+    if failed := [each for each in wanted.values() if isinstance(each, str)]:
+        sys.exit(f"bench_latency.py: PyTorch's logits in fp32: {failed[0]}")
+    real = tokens["attention_mask"].bool()
+    found = {}
+    for name, row in rows.items():
+        if not isinstance(row, str) and row.logits is not None:
+            expected = wanted[row.sparse][:, real]
+            difference = (row.logits[:, real] - expected).abs().max().item()
+            found[name] = difference / max(1, expected.abs().max().item())
+    return found
+
+
+def report(options: argparse.Namespace, rows: dict[str, Measured | str], differ: dict[str, float]) -> None:
     columns = [str(batch) for batch in options.batches]
     unit = f"windows/s, {options.windows} real windows" if options.real else f"ms a batch, {options.length} real tokens"
-    print(f"\n{unit + ', by batch':48}" + "".join(f"{column:>10}" for column in columns))
-    for name, times in rows.items():
-        if isinstance(times, str):
-            print(f"{name:48}  failed: {times}")
+    print(f"\n{unit + ', by batch':48}" + "".join(f"{column:>10}" for column in columns) + f"{'logits off by':>16}")
+    timed = {name: row.times for name, row in rows.items() if not isinstance(row, str)}
+    for name, row in rows.items():
+        if isinstance(row, str):
+            print(f"{name:48}  failed: {row}")
             continue
-        values = [1e3 * int(column) / times[column] if options.real else times[column] for column in columns]
-        print(f"{name:48}" + "".join(f"{value:10.0f}" if options.real else f"{value:10.3f}" for value in values))
-    for ours in [name for name in rows if name.startswith("prune2to4")]:
-        best = [min(times[column] for name, times in rows.items()
-                    if not name.startswith("prune2to4") and not isinstance(times, str)) for column in columns]
+        values = [1e3 * int(column) / row.times[column] if options.real else row.times[column] for column in columns]
+        print(f"{name:48}" + "".join(f"{value:10.0f}" if options.real else f"{value:10.3f}" for value in values) +
+              (f"{differ[name]:16.2g}" if name in differ else ""))
+    for ours in [name for name in timed if name.startswith("prune2to4")]:
+        best = [min(times[column] for name, times in timed.items() if not name.startswith("prune2to4"))
+                for column in columns]
         print(f"{'best of the others / ' + ours:48}" +
-              "".join(f"{b / rows[ours][column]:10.2f}" for b, column in zip(best, columns, strict=True)))
-    gain = [rows["prune2to4, dense"][column] / rows["prune2to4, 2:4"][column] for column in columns]
+              "".join(f"{b / timed[ours][column]:10.2f}" for b, column in zip(best, columns, strict=True)))
+    gain = [timed["prune2to4, dense"][column] / timed["prune2to4, 2:4"][column] for column in columns]
     print(f"{'ours dense / ours 2:4':48}" + "".join(f"{value:10.2f}" for value in gain))
-    print("\n" + "\n".join(notes))
+    print("\nLogits of the first batch are held against PyTorch's in fp32, of pruned weights where the row's are; by the "
+          f"largest or 1, at most {TOLERANCE[options.dtype]:g} in {options.dtype}.")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -142,12 +171,18 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     write_models(options)
     print(f"BERT-{options.model}, {options.dtype}; {bench_common.describe_machine(options.device)}")
-    rows: dict[str, Times | str] = {}
+    ours, tokens, notes = our_rows(options)
+    rows: dict[str, Measured | str] = {}
     for row in [row for way in options.ways for row in PYTORCH[way]] + (SORTED if options.real else []):
-        rows[row.name] = bench_latency_torch.measure(row, options, points(options))
-        print(f"[bench] {row.name}: {rows[row.name]}", file=sys.stderr, flush=True)
-    ours, notes = our_rows(options)
-    report(options, {**rows, **ours}, notes)
+        measured = rows[row.name] = bench_latency_torch.measure(row, options, points(options), tokens)
+        print(f"[bench] {row.name}: {measured if isinstance(measured, str) else measured.times}", file=sys.stderr, flush=True)
+    rows |= ours
+    differ = differences(options, rows, tokens)
+    report(options, rows, differ)
+    print("\n" + "\n".join(notes))
+    if wrong := [name for name, difference in differ.items() if not difference <= TOLERANCE[options.dtype]]:
+        print(f"bench_latency.py: not the same logits: {'; '.join(wrong)}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -95,6 +95,21 @@ quick() { prune2to4 bench --repeats 2 --min-seconds 0 --warmup 0 --threads 1 "$@
   expect_files . dev.safetensors model.2to4.pt model.pt random.safetensors real.safetensors
 }
 
+@test "the benchmark beside PyTorch compares all logits, and fails where they differ" {
+  mkdir build wrong
+  ln -s "$build"/prune2to4 "$build"/*.so build
+  ln -s "$build"/*.so wrong
+  local -a small=(--device cpu --model tiny --dtype fp32 --batches 2 --length 32 --min-seconds 0 --repeats 1)
+  expect 0 "PyTorch, eager" "prune2to4, 2:4" "logits off by" -- \
+    env BUILD="$work/build" PYTHON="$python" "$repository/scripts/bench_latency.sh" "${small[@]}" --pytorch eager
+  # Prunes half of what PyTorch's model has pruned.
+  printf '#!/bin/sh\nif [ "$1" = prune ]; then set -- "$@" --config %s; fi\nexec %s "$@"\n' \
+    "$repository/configs/ffn_only.json" "$build/prune2to4" >wrong/prune2to4
+  chmod +x wrong/prune2to4
+  expect 1 "not the same logits: prune2to4, 2:4; prune2to4, dense" -- \
+    env BUILD="$work/wrong" PYTHON="$python" "$repository/scripts/bench_latency.sh" "${small[@]}" --pytorch ""
+}
+
 @test "a gate that is met lets bench pass, one that is missed exits 1 and says by how much" {
   expect 0 "gate min-speedup passed" "gate max-latency-ms passed" -- \
     quick model.2to4.pt --batch 1 --length 8 --min-speedup 0 --max-latency-ms 1000000
