@@ -5,8 +5,8 @@
 Without --real every token is real and all compute the same. With --real the windows of a tokenized file: PyTorch pads
 them to the file's length in the file's order, or sorts them by length and pads to the longest of a batch; prune2to4
 takes them as they come and computes no padding. Each row runs in a process of its own; a figure is the median of
-repeats, each of some batches behind one another. All rows' logits of one batch are held against PyTorch's in fp32;
-where they differ by more than the dtype explains, the exit status is 1.
+repeats, each of some batches behind one another. Each row's logits of one batch, but for sorted ones, are held against
+PyTorch's in fp32; where they differ by more than the dtype explains, the exit status is 1.
 """
 
 import argparse
@@ -67,8 +67,8 @@ def points(options: argparse.Namespace) -> dict[str, Batches]:
 def our_rows(options: argparse.Namespace) -> tuple[dict[str, Measured], Tokens, list[str]]:
     """What was measured by row, the tokens whose logits are compared, and notes."""
     logits = options.folder / "logits.safetensors"
-    how = ["--export-logits", str(logits), "--batch", ",".join(map(str, options.batches)), "--device", options.device, "--min-seconds",
-           str(options.min_seconds), "--repeats", str(options.repeats), "--quiet"]
+    how = ["--batch", ",".join(map(str, options.batches)), "--device", options.device, "--min-seconds",
+           str(options.min_seconds), "--repeats", str(options.repeats), "--export-logits", str(logits), "--quiet"]
     how += (["--lengths", str(options.real), "--windows", str(options.windows)] if options.real
             else ["--length", str(options.length)])
     rows: dict[str, Measured] = {}

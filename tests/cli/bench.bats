@@ -102,7 +102,7 @@ quick() { prune2to4 bench --repeats 2 --min-seconds 0 --warmup 0 --threads 1 "$@
   local -a small=(--device cpu --model tiny --dtype fp32 --batches 2 --length 32 --min-seconds 0 --repeats 1)
   expect 0 "PyTorch, eager" "prune2to4, 2:4" "logits off by" -- \
     env BUILD="$work/build" PYTHON="$python" "$repository/scripts/bench_latency.sh" "${small[@]}" --pytorch eager
-  # Prunes half of what PyTorch's model has pruned.
+  # Prunes fewer layers than the script has PyTorch prune.
   printf '#!/bin/sh\nif [ "$1" = prune ]; then set -- "$@" --config %s; fi\nexec %s "$@"\n' \
     "$repository/configs/ffn_only.json" "$build/prune2to4" >wrong/prune2to4
   chmod +x wrong/prune2to4
