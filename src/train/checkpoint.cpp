@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/checkpoint.h"
 
-#include <ATen/ops/from_blob.h>
-
 #include <algorithm>
-#include <array>
 
 #include "prune2to4/atomic_file.h"
 #include "prune2to4/error.h"
 #include "prune2to4/hash.h"
 #include "prune2to4/log.h"
 #include "prune2to4/safetensors.h"
+#include "prune2to4/tensor_view.h"
 #include "prune2to4/train.h"
 
 namespace prune2to4 {
@@ -21,23 +19,7 @@ namespace fs = std::filesystem;
 constexpr const char* kStage = "checkpoint";
 constexpr const char* kHashKey = "sha256";
 
-struct Dtype {
-  const char* name;  // as safetensors spells it
-  at::ScalarType type;
-};
-constexpr std::array<Dtype, 4> kDtypes{
-    {{"F32", at::kFloat}, {"U8", at::kByte}, {"I32", at::kInt}, {"I64", at::kLong}}};
-
 fs::path previous(fs::path file) { return file += ".previous"; }
-
-TensorView view_of(const NamedTensor& named) {
-  const auto dtype = std::find_if(kDtypes.begin(), kDtypes.end(),
-                                  [&](const Dtype& each) { return each.type == named.tensor.scalar_type(); });
-  return {named.name,
-          dtype->name,
-          {named.tensor.sizes().begin(), named.tensor.sizes().end()},
-          {static_cast<const std::byte*>(named.tensor.const_data_ptr()), named.tensor.nbytes()}};
-}
 
 std::string hash_of(std::vector<TensorView> views, const std::map<std::string, std::string>& texts) {
   std::sort(views.begin(), views.end(),
@@ -71,13 +53,9 @@ std::optional<Checkpoint> read_one(const fs::path& path, std::string& damage) {
     Checkpoint checkpoint;
     checkpoint.texts = file.metadata();
     for (const TensorView& view : file.tensors()) {
-      const auto dtype = std::find_if(kDtypes.begin(), kDtypes.end(),
-                                      [&](const Dtype& each) { return view.dtype == each.name; });
-      if (dtype == kDtypes.end()) throw Error(ExitStatus::kData, kStage, path.string() + " is no checkpoint");
-      const std::vector<int64_t> sizes(view.shape.begin(), view.shape.end());
-      // from_blob takes no const; clone() reads only.
-      auto* bytes = const_cast<std::byte*>(view.bytes.data());
-      checkpoint.tensors.push_back({view.name, at::from_blob(bytes, sizes, dtype->type).clone()});
+      const auto tensor = copy_of(view);
+      if (!tensor) throw Error(ExitStatus::kData, kStage, path.string() + " is no checkpoint");
+      checkpoint.tensors.push_back({view.name, *tensor});
     }
     return checkpoint;
   } catch (const Error& error) {

@@ -4,7 +4,6 @@
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logaddexp.h>
@@ -24,6 +23,7 @@
 #include "prune2to4/progress.h"
 #include "prune2to4/safetensors.h"
 #include "prune2to4/table.h"
+#include "prune2to4/tensor_view.h"
 #include "train/device_module.h"
 #include "train/network.h"
 
@@ -125,9 +125,7 @@ bool Teacher::read_cache(const TrainOptions& options) {
 void Teacher::write_cache(const TrainOptions& options) const {
   if (options.teacher_cache.empty() || (options.comm != nullptr && options.comm->rank() != 0)) return;
   AtomicFile file(options.teacher_cache);
-  const std::span bytes(static_cast<const std::byte*>(logits_.const_data_ptr()), logits_.nbytes());
-  const std::vector<uint64_t> shape{2, static_cast<uint64_t>(logits_.size(1))};
-  write_safetensors({{"logits", "F32", shape, bytes}}, cache_metadata(options), file);
+  write_safetensors({view_of({"logits", logits_})}, cache_metadata(options), file);
   file.commit();
 }
 
