@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/isfinite.h>
+
 #include <filesystem>
 #include <optional>
 
@@ -10,12 +13,16 @@
 #include "prune2to4/error.h"
 #include "prune2to4/log.h"
 #include "prune2to4/model.h"
+#include "prune2to4/module_parameters.h"
 #include "prune2to4/prune_layers.h"
 
 namespace prune2to4 {
 namespace {
 
 namespace fs = std::filesystem;
+
+// F1 that fine-tuning a model once more may cost without a warning: seeds differ by as much.
+constexpr double kFinetuneTolerance = 1;
 
 // Every linear layer, none of them pruned.
 std::vector<LayerReport> dense_layers(const InlinedModel& model) {
@@ -27,6 +34,16 @@ std::vector<LayerReport> dense_layers(const InlinedModel& model) {
   }
   check_layers(model, /*allow_nonfinite=*/true, layers);
   return layers;
+}
+
+// Training ended with finite weights in fp32, which may still be too large for a model in fp16.
+void check_converted(const InlinedModel& model, at::ScalarType dtype) {
+  for (const NamedTensor& each : forward_parameters(model.rewrite({}))) {
+    if (at::isfinite(each.tensor).all().item<bool>()) continue;
+    throw Error(ExitStatus::kDiverged, "train",
+                "the trained '" + each.name + "' does not fit into the model's dtype, " +
+                    c10::toString(dtype) + "; lower --learning-rate, or give the model in fp32");
+  }
 }
 
 void finetune(const FinetuneOptions& options, std::ostream& out) {
@@ -68,8 +85,10 @@ void finetune(const FinetuneOptions& options, std::ostream& out) {
   training.run("dense", module, {}, questions ? &*questions : nullptr, report);
   stages.done("train");
   model.to(dtype);
+  check_converted(model, dtype);
   report.layers = dense_layers(model);
   evaluate("fine-tuned");
+  compare_scores("as given", "fine-tuned", kFinetuneTolerance, report);
   if (!ranks.first()) return;
   write_model(model.rewrite({}), output, extra, *file, report);
   stages.done("write");

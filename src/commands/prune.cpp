@@ -182,6 +182,7 @@ class PruneRun {
     model.to(chosen_dtype(options_.dtype).value_or(dtype));
     finish_masks(model);
     evaluate("fine-tuned", model);
+    compare_scores("masked", "fine-tuned", /*tolerance=*/0, report_);
   }
 
   // The dense model for the same budget and by the same teacher.

@@ -11,6 +11,7 @@
 #include "prune2to4/commands.h"
 #include "prune2to4/cuda_backend.h"
 #include "prune2to4/device.h"
+#include "prune2to4/divergence.h"
 #include "prune2to4/error.h"
 #include "prune2to4/launch.h"
 #include "prune2to4/log.h"
@@ -155,12 +156,28 @@ void Training::run(const std::string& name, torch::jit::Module& module,
     };
   }
   report.training.push_back(train(module, pruned, data_, options));
+  if (auto warning = worse_loss_warning(report.training.back()); !warning.empty()) {
+    report.warnings.push_back(std::move(warning));
+  }
   checkpoints_.push_back(options.checkpoint.file);
 }
 
 void Training::remove_checkpoints() const {
   if (!ranks_.first()) return;
   for (const fs::path& file : checkpoints_) remove_checkpoint(file);
+}
+
+void compare_scores(const std::string& before, const std::string& after, double tolerance, Report& report) {
+  if (!report.evaluation) return;
+  std::optional<double> f1_before;
+  std::optional<double> f1_after;
+  for (const ModelScore& model : report.evaluation->models) {
+    if (model.name == before) f1_before = model.score.all.f1;
+    if (model.name == after) f1_after = model.score.all.f1;
+  }
+  if (!f1_before || !f1_after) return;
+  auto warning = worse_f1_warning(before, *f1_before, *f1_after, tolerance);
+  if (!warning.empty()) report.warnings.push_back(std::move(warning));
 }
 
 void copy_parameters(const torch::jit::Module& from, torch::jit::Module& to) {

@@ -6,12 +6,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "prune2to4/error.h"
 #include "prune2to4/interrupt.h"
 #include "prune2to4/log.h"
-#include "prune2to4/process_memory.h"
 #include "prune2to4/table.h"
 #include "prune2to4/text_batch.h"
 #include "train/mask_policy.h"
@@ -22,17 +20,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kPoints = 200;    // of a curve, at most
-constexpr int64_t kWarmSteps = 20;  // not timed, when there are at least twice as many
+constexpr int64_t kPoints = 200;  // of a curve, at most
 
 Precision choose_precision(const Recipe& recipe, at::Device device) {
   if (recipe.precision) return *recipe.precision;
   return device.is_cuda() && cuda_backend().has_bf16(device) ? Precision::kBf16 : Precision::kFp32;
-}
-
-int64_t peak_bytes(at::Device device) {
-  if (device.is_cuda()) return cuda_backend().peak_bytes(device);
-  return process_peak_bytes();
 }
 
 void check_data(const TokenizedSquad& data, const torch::jit::Module& module, const TrainOptions& options) {
@@ -103,6 +95,7 @@ TrainingRun Trainer::run() {
     count(result);
     const int64_t done = step_ + 1;
     if (result.stop) stop(done);
+    if (done == schedule_.steps) check_result();  // what diverged is not saved over what has not
     if (saves_after(step_)) save(done);
     if (schedule_.ends_epoch(step_)) end_epoch();
     progress.advance("loss " + format_number(result.loss, 3));
@@ -131,6 +124,7 @@ void Trainer::start_over() {
   run_.epochs.clear();
   first_step_ = run_.steps = 0;
   sum_ = {};
+  tally_ = {};
   summed_ = epoch_steps_ = 0;
   epoch_loss_ = epoch_seconds_ = 0;
 }
@@ -203,8 +197,8 @@ void Trainer::time_step(Clock::time_point start) {
 
 bool Trainer::went_back(const StepResult& result) {
   run_.skipped_steps += result.skipped;
-  nan_steps_ = result.skipped ? nan_steps_ + 1 : 0;
-  if (nan_steps_ < options_.max_nan_steps) return false;
+  tally_.add(result.skipped, result.loss);
+  if (tally_.skipped_in_a_row < options_.max_nan_steps) return false;
   if (run_.restarts > 0) {
     std::string ids;
     for (const auto& batch : windows_of(step_)) {
@@ -215,7 +209,7 @@ bool Trainer::went_back(const StepResult& result) {
     }
     throw Error(
         ExitStatus::kDiverged, "train",
-        "the loss or a gradient was not finite in " + std::to_string(nan_steps_) +
+        "the loss or a gradient was not finite in " + std::to_string(tally_.skipped_in_a_row) +
             " steps in a row, also with half of the learning rate; lower --learning-rate. Questions of the "
             "last step: " +
             ids);
@@ -244,38 +238,6 @@ void Trainer::count(const StepResult& result) {
                          rate_at(options_.recipe, schedule_, step_) * rate_factor_, sum_.gradient_norm / n});
   sum_ = {};
   summed_ = 0;
-}
-
-void Trainer::end_epoch() {
-  TrainingEpoch epoch;
-  epoch.epoch = schedule_.epoch_of(step_) + 1;
-  epoch.step = step_ + 1;
-  epoch.loss = epoch_steps_ > 0 ? epoch_loss_ / static_cast<double>(epoch_steps_) : std::nan("");
-  epoch.seconds = epoch_seconds_;
-  epoch.sparsity = check_masks(model_.parameters);
-  if (options_.evaluate) {
-    use_average();
-    epoch.score = options_.evaluate(model_.module);
-    use_average();
-    log::info(options_.name + ": epoch " + std::to_string(epoch.epoch) + ", F1 " +
-              format_fixed(epoch.score->f1, 2));
-  }
-  run_.epochs.push_back(epoch);
-  epoch_loss_ = epoch_seconds_ = 0;
-  epoch_steps_ = 0;
-}
-
-void Trainer::end_run() {
-  const int64_t timed = steps_here_ >= 2 * kWarmSteps ? steps_here_ - kWarmSteps : steps_here_;
-  const double seconds = run_.seconds - seconds_before_ - (timed < steps_here_ ? warm_seconds_ : 0);
-  const int64_t windows =
-      std::min(timed * options_.recipe.batch_size * options_.recipe.accumulate, timed * data_.windows());
-  run_.windows_per_second = seconds > 0 ? static_cast<double>(windows) / seconds : 0;
-  run_.peak_bytes = peak_bytes(options_.device);
-  use_average();
-  check_masks(model_.parameters);
-  model_.write_back(source_);
-  set_numerics(Precision::kFp32, false);
 }
 
 TrainingRun train(torch::jit::Module& module, const std::vector<PrunedWeight>& pruned,

@@ -12,6 +12,7 @@
 #include "prune2to4/train.h"
 #include "train/checkpoint.h"
 #include "train/device_module.h"
+#include "prune2to4/divergence.h"
 #include "train/forward_backward.h"
 #include "train/network.h"
 #include "train/optimizer.h"
@@ -40,6 +41,8 @@ class Trainer {
 
   using Clock = std::chrono::steady_clock;
 
+  static constexpr int64_t kWarmSteps = 20;  // not timed, when there are at least twice as many
+
   // trainer.cpp: the loop.
   void begin();
   void start_over();
@@ -51,7 +54,11 @@ class Trainer {
   void time_step(Clock::time_point start);
   bool went_back(const StepResult& result);
   void count(const StepResult& result);
+
+  // trainer_end.cpp: what ends an epoch, and the run.
   void end_epoch();
+  std::string bad_values();  // why the model's present state is of no use; empty: it is
+  void check_result();
   void end_run();
 
   // trainer_state.cpp: checkpoints.
@@ -88,7 +95,7 @@ class Trainer {
   int64_t first_step_ = 0;
   int64_t step_ = 0;
   double rate_factor_ = 1;
-  int64_t nan_steps_ = 0;        // in a row
+  StepTally tally_;
   bool has_checkpoint_ = false;  // of this run
   int64_t epoch_ = -1;           // of batches_
   std::vector<std::vector<int64_t>> batches_;

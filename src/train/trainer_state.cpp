@@ -122,7 +122,9 @@ void Trainer::save(int64_t next_step) {
     checkpoint.texts = identity_;
     const Json state{{"step", next_step},
                      {"rate_factor", rate_factor_},
-                     {"nan_steps", nan_steps_},
+                     {"nan_steps", tally_.skipped_in_a_row},
+                     {"taken_steps", tally_.taken},
+                     {"last_loss", tally_.last_loss},
                      {"restarts", run_.restarts},
                      {"skipped_steps", run_.skipped_steps},
                      {"seconds", run_.seconds},
@@ -172,7 +174,11 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   const Json state = Json::parse(checkpoint.texts.at(kStateKey));
   first_step_ = state.at("step");
   rate_factor_ = state.at("rate_factor");
-  nan_steps_ = state.at("nan_steps");
+  // Checkpoints of version 0.1.0 have neither of the two.
+  tally_.taken = state.value("taken_steps", first_step_);
+  tally_.skipped = first_step_ - tally_.taken;
+  tally_.skipped_in_a_row = state.at("nan_steps");
+  tally_.last_loss = number(state.value("last_loss", Json(0.0)));
   TrainingRun curves;
   read_curves({{"points", state.at("sum")}, {"epochs", Json::array()}}, curves);
   sum_ = curves.points.front();
@@ -222,7 +228,7 @@ void Trainer::go_back() {
     start_over();
   }
   rate_factor_ /= 2;
-  nan_steps_ = 0;
+  tally_.skipped_in_a_row = 0;
   run_.skipped_steps = before.skipped_steps;
   run_.seconds = before.seconds;
   seconds_before_ = seconds_before;

@@ -206,6 +206,27 @@ END
   expect_files . "${inputs[@]}"
 }
 
+@test "a run that breaks within a few steps exits 6 and leaves the output of before" {
+  echo "what was there" >broken.pt
+  local command
+  for command in finetune prune; do
+    expect 6 "[train]" "diverged" "of its 5 steps" "--learning-rate" -- prune2to4 "$command" model.pt --train train.safetensors \
+      --learning-rate 1e30 --warmup 0 --max-steps 5 --output broken.pt
+    [[ $(<broken.pt) == "what was there" ]]
+    expect_files . "${inputs[@]}" broken.pt
+  done
+}
+
+@test "a run that ends worse than it began says so on stderr and in all reports" {
+  expect 0 "training made 'dense' worse" "F1 fell from" "(as given)" -- prune2to4 finetune model.pt --train train.safetensors \
+    --eval dev.safetensors --learning-rate 5 --warmup 0 --max-steps 12
+  local form
+  for form in json md html; do
+    grep -q "worse: its loss" "model.finetuned.report.$form"
+    grep -q "F1 fell from" "model.finetuned.report.$form"
+  done
+}
+
 @test "data without labels and models that cannot be trained are refused" {
   change_data train.safetensors unlabelled.safetensors 'del tensors["start"], tensors["end"]'
   expect 3 "[data]" "no labels" -- prune2to4 finetune model.pt --train unlabelled.safetensors

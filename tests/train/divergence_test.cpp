@@ -6,9 +6,11 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "core/temporary_folder.h"
+#include "prune2to4/divergence.h"
 #include "prune2to4/error.h"
 #include "prune2to4/module_parameters.h"
 #include "train/training_fixture.h"
@@ -16,13 +18,17 @@
 namespace prune2to4 {
 namespace {
 
+at::Tensor head_bias(const torch::jit::Module& module) {
+  for (const NamedTensor& each : forward_parameters(module)) {
+    if (each.name.ends_with("qa_outputs.bias")) return each.tensor.detach();
+  }
+  throw std::logic_error("no qa_outputs.bias");
+}
+
 // Sets an element of the head in a module that is being trained.
 void poison(const torch::jit::Module& module) {
   const at::NoGradGuard no_gradients;
-  for (const NamedTensor& each : forward_parameters(module)) {
-    if (each.name.ends_with("qa_outputs.bias"))
-      each.tensor.detach()[0] = std::numeric_limits<float>::quiet_NaN();
-  }
+  head_bias(module)[0] = std::numeric_limits<float>::quiet_NaN();
 }
 
 struct Divergence {
@@ -118,13 +124,127 @@ CATCH_TEST_CASE("without a checkpoint training goes back to its start") {
 CATCH_TEST_CASE("a few steps without a finite loss are skipped and counted") {
   Divergence all;
   all.options.max_nan_steps = 100;
-  all.poison_once();
+  std::optional<torch::jit::Module> trained;
+  at::Tensor healthy;
+  all.options.evaluate = [&](const torch::jit::Module& module) {
+    trained = module;
+    return MeanScore{};
+  };
+  all.options.on_step = [&](int64_t done) {
+    if (done == 8) {
+      healthy = head_bias(*trained).clone();
+      poison(*trained);
+    }
+    if (done == 13) head_bias(*trained).copy_(healthy);
+  };
   const TrainingRun run = train(all.module, all.pruned, all.data, all.options);
   CATCH_CHECK(run.restarts == 0);
-  CATCH_CHECK(run.skipped_steps == 12);
+  CATCH_CHECK(run.skipped_steps == 5);
   CATCH_CHECK(run.steps == 24);
-  CATCH_CHECK(run.points.size() == 12);
-  CATCH_CHECK(std::isnan(run.epochs.back().loss));
+  CATCH_CHECK(run.points.size() == 19);
+}
+
+CATCH_TEST_CASE("a run whose last steps were skipped is no result, and leaves what was given") {
+  Divergence all;
+  all.options.max_nan_steps = 100;
+  all.options.evaluate = [&](const torch::jit::Module& module) {
+    if (++all.evaluations == 3) poison(module);  // 6 of 24 steps are left
+    return MeanScore{};
+  };
+  const at::Tensor before = flat_parameters(all.module);
+  CATCH_CHECK_THAT(all.error(),
+                   Catch::Contains("training of 'sparse' diverged: the last 6 of its 24 steps") &&
+                       Catch::Contains("lower --learning-rate"));
+  CATCH_CHECK(at::equal(flat_parameters(all.module), before));
+}
+
+CATCH_TEST_CASE("a run resumed among its skipped steps is no result, and its end is never saved") {
+  const TemporaryFolder folder;
+  Divergence first;
+  first.options.max_nan_steps = 100;
+  first.options.checkpoint.file = folder / "checkpoint.safetensors";
+  first.options.checkpoint.every = 23;
+  first.options.evaluate = [&](const torch::jit::Module& module) {
+    if (++first.evaluations == 3) poison(module);
+    return MeanScore{};
+  };
+  first.error();
+  Divergence second;
+  second.options.max_nan_steps = 100;
+  second.options.checkpoint = first.options.checkpoint;
+  second.options.checkpoint.resume = true;
+  CATCH_CHECK_THAT(second.error(), Catch::Contains("the last 6 of its 24 steps"));
+  CATCH_CHECK(second.steps.empty());
+}
+
+CATCH_TEST_CASE("a short run that explodes is no result") {
+  Divergence all;
+  all.options.recipe.learning_rate = 1e30;
+  all.options.recipe.max_steps = 5;
+  all.options.max_nan_steps = 10;
+  CATCH_CHECK_THAT(all.error(), Catch::Contains("of its 5 steps had no finite loss or gradient"));
+  CATCH_CHECK(all.steps.size() == 4);
+}
+
+CATCH_TEST_CASE("weights or logits that only the last step made useless are no result") {
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), 1e38F}) {
+    Divergence all;
+    std::optional<torch::jit::Module> trained;
+    all.options.evaluate = [&](const torch::jit::Module& module) {
+      trained = module;
+      return MeanScore{};
+    };
+    all.options.on_step = [&](int64_t done) {
+      if (done != 24) return;
+      const at::NoGradGuard no_gradients;
+      for (const NamedTensor& each : forward_parameters(*trained)) {
+        if (each.name.ends_with("qa_outputs.weight")) each.tensor.detach().fill_(value);
+      }
+    };
+    CATCH_CHECK_THAT(all.error(), Catch::Contains(std::isnan(value) ? "weights that are not finite"
+                                                                    : "logits of its first windows"));
+  }
+}
+
+CATCH_TEST_CASE("which steps make no result") {
+  const auto steps = [](const std::string& text) {
+    StepTally tally;
+    for (const char c : text) tally.add(c != '+', c == 'n' ? std::nan("") : 1);
+    return why_diverged(tally);
+  };
+  CATCH_CHECK(steps("").empty());
+  CATCH_CHECK(steps("+").empty());
+  CATCH_CHECK(steps("++-++").empty());
+  CATCH_CHECK(steps("----++++++").empty());  // an fp16 scale settles
+  CATCH_CHECK(steps("++++--").empty());      // and is halved at the end
+  CATCH_CHECK(steps("-") == "1 of its 1 step had no finite loss or gradient and were skipped");
+  CATCH_CHECK(steps("+----") == "4 of its 5 steps had no finite loss or gradient and were skipped");
+  CATCH_CHECK(steps("++++++---") ==
+              "the last 3 of its 9 steps had no finite loss or gradient and were skipped");
+  CATCH_CHECK(steps("+++++n") == "the loss of its last step was not finite");
+}
+
+CATCH_TEST_CASE("a run that ends far worse than it began is warned of") {
+  const auto warning = [](std::vector<double> label, std::vector<double> distill) {
+    TrainingRun run;
+    run.name = "sparse";
+    for (size_t i = 0; i < label.size(); ++i) {
+      TrainingPoint point;
+      point.label_loss = label[i];
+      point.distill_loss = distill[i];
+      run.points.push_back(point);
+    }
+    return worse_loss_warning(run);
+  };
+  CATCH_CHECK(warning({2, 1, 0.5}, {1, 1, 1}).empty());
+  CATCH_CHECK(warning({0.4, 0.5, 0.9}, {0, 0, 0}).empty());
+  CATCH_CHECK_THAT(warning({2, 5, 6}, {1, 1, 1}), Catch::Contains("on the labels began at 2 and ended at 6"));
+  CATCH_CHECK(warning({0, 0, 0}, {0, 0.2, 0.3}).empty());  // a model that teaches itself
+  CATCH_CHECK_THAT(warning({0, 0, 0}, {0.1, 2, 3}), Catch::Contains("against the teacher began at 0.1"));
+  CATCH_CHECK(warning({2}, {2}).empty());
+  CATCH_CHECK(worse_f1_warning("masked", 76.4, 76.4, 0).empty());
+  CATCH_CHECK(worse_f1_warning("as given", 76.4, 75.5, 1).empty());
+  CATCH_CHECK_THAT(worse_f1_warning("masked", 76.4, 2.1, 0), Catch::Contains("from 76.40 (masked) to 2.10"));
 }
 
 CATCH_TEST_CASE("a run that diverges again ends with the questions of its last step") {
