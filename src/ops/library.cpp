@@ -16,6 +16,8 @@ at::Tensor weight_norm_mask_op(const at::Tensor& weight, double sparsity_level, 
   TORCH_CHECK_VALUE(ties == "lowest_index" || ties == "torch", "[mask] ties is '", ties,
                     "'; it must be 'lowest_index' or 'torch'");
   TORCH_CHECK_VALUE(norm == 1 || norm == 2, "[mask] norm is ", norm, "; it must be 1 or 2");
+  TORCH_CHECK_VALUE(block_shape.size() == 2, "[mask] sparse_block_shape has ", block_shape.size(),
+                    " number(s); it must be [rows, cols], as in [1, 4]");
   const MaskOptions options{sparsity_level,
                             {block_shape[0], block_shape[1]},
                             zeros_per_block,

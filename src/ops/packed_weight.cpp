@@ -27,7 +27,7 @@ PackedWeight::PackedWeight(std::string name, int64_t rows, int64_t cols, at::Ten
       positions_(std::move(positions)) {}
 
 c10::intrusive_ptr<PackedWeight> PackedWeight::pack(const at::Tensor& weight, std::string name) {
-  const at::Tensor host = weight.detach().to(at::kCPU).contiguous();
+  const at::Tensor host = host_copy(weight, "pack", "layer '" + name + "': the weight");
   const ConstMatrix matrix = matrix_view(host);
   check_shape(name, matrix.rows, matrix.cols);
   if (const auto dense = find_dense_group(matrix.data, host.element_size(), matrix.rows, matrix.cols)) {
@@ -54,6 +54,8 @@ PackedWeight::PackedWeight(State state) {
   TORCH_CHECK_VALUE(shape.size() == 2, "[pack] layer '", name, "': packed shape has ", shape.size(),
                     " dimensions");
   check_shape(name, shape[0], shape[1]);
+  const at::Tensor host_values = host_copy(values, "pack", "layer '" + name + "': packed values");
+  const at::Tensor host_positions = host_copy(positions, "pack", "layer '" + name + "': packed positions");
   TORCH_CHECK_VALUE(is_weight_type(values.scalar_type()) && positions.scalar_type() == at::kByte,
                     "[pack] layer '", name, "': packed values are ", values.scalar_type(), ", positions ",
                     positions.scalar_type());
@@ -65,8 +67,8 @@ PackedWeight::PackedWeight(State state) {
   name_ = name;
   rows_ = shape[0];
   cols_ = shape[1];
-  values_ = values.detach().to(at::kCPU).contiguous();
-  positions_ = positions.to(at::kCPU).contiguous();
+  values_ = host_values;
+  positions_ = host_positions;
   TORCH_CHECK_VALUE(positions_valid(positions_.const_data_ptr<uint8_t>(), rows_, cols_), "[pack] layer '",
                     name_, "': packed positions are damaged");
 }

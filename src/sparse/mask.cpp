@@ -162,12 +162,19 @@ std::vector<uint8_t> typed_mask(const ConstMatrix& weight, const MaskOptions& op
   return mask;
 }
 
+// So that a block's elements can be counted.
+constexpr int64_t kLargestBlockSide = int64_t{1} << 31;
+
 void check_options(const MaskOptions& options) {
   const auto [rows, cols] = options.sparse_block_shape;
-  if (rows < 1 || cols < 1) throw std::invalid_argument("sparse_block_shape must be at least 1 x 1");
+  if (rows < 1 || cols < 1 || rows > kLargestBlockSide || cols > kLargestBlockSide) {
+    throw std::invalid_argument("sparse_block_shape must be 1 x 1 or more, and at most " +
+                                std::to_string(kLargestBlockSide) + " along a side");
+  }
   if (options.zeros_per_block < 0 || options.zeros_per_block > rows * cols) {
     throw std::invalid_argument("zeros_per_block must be 0 .. " + std::to_string(rows * cols));
   }
+  if (!std::isfinite(options.sparsity_level)) throw std::invalid_argument("sparsity_level must be a number");
   if (options.norm != 1 && options.norm != 2) throw std::invalid_argument("norm must be 1 or 2");
 }
 

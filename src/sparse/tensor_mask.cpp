@@ -36,8 +36,17 @@ ConstMatrix matrix_view(const at::Tensor& weight) {
   return {weight.const_data_ptr(), weight.size(0), weight.size(1), float_type(weight.scalar_type())};
 }
 
+at::Tensor host_copy(const at::Tensor& tensor, const std::string& stage, const std::string& what) {
+  TORCH_CHECK_VALUE(tensor.defined(), "[", stage, "] ", what, " is None; a tensor is needed");
+  TORCH_CHECK_VALUE(tensor.layout() == at::kStrided && !tensor.is_quantized(), "[", stage, "] ", what, " is ",
+                    tensor.is_quantized() ? "quantized" : "of a sparse layout",
+                    "; a dense floating tensor is needed");
+  TORCH_CHECK_VALUE(!tensor.is_meta(), "[", stage, "] ", what, " is on the meta device and has no values");
+  return tensor.detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+}
+
 std::vector<uint8_t> weight_norm_mask(const at::Tensor& weight, const MaskOptions& options) {
-  const at::Tensor host = weight.detach().to(at::kCPU).contiguous();
+  const at::Tensor host = host_copy(weight, "mask", "the weight");
   const ConstMatrix matrix = matrix_view(host);
   if (options.ties == Ties::kLowestIndex) return weight_norm_mask(matrix, options);
   // The Torch-free rule checks the options; asking it for an empty matrix checks them here too.

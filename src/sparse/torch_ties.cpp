@@ -14,12 +14,17 @@
 #include <ATen/ops/topk.h>
 #include <ATen/ops/zeros.h>
 
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 namespace prune2to4 {
 namespace {
+
+// PyTorch's way works on whole blocks; what they may add to a weight, in elements.
+constexpr double kLargestPadded = 1 << 28;
 
 struct Blocks {
   int64_t rows;  // of the weight
@@ -85,6 +90,11 @@ at::Tensor block_mask(const at::Tensor& scores, const MaskOptions& options, cons
 
 at::Tensor torch_ties_mask(const at::Tensor& weight, const MaskOptions& options) {
   const Blocks blocks = blocks_of(weight, options);
+  TORCH_CHECK_VALUE(static_cast<double>(blocks.padded_rows) * static_cast<double>(blocks.padded_cols) <
+                        kLargestPadded + static_cast<double>(weight.numel()),
+                    "[mask] sparse_block_shape [", blocks.shape[0], ", ", blocks.shape[1],
+                    "] would pad the weight of ", weight.sizes(), " to [", blocks.padded_rows, ", ",
+                    blocks.padded_cols, "]; use smaller blocks, or ties lowest_index, which pads nothing");
   const std::array<int64_t, 2> shape{blocks.rows, blocks.cols};
   if (options.sparsity_level <= 0 || options.zeros_per_block == 0) return at::ones(shape, at::kBool);
   const bool whole_blocks = options.zeros_per_block == blocks.size();

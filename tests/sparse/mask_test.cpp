@@ -222,6 +222,8 @@ CATCH_TEST_CASE("options that mean nothing are refused", "[mask]") {
   refused({.sparsity_level = 0, .zeros_per_block = 5});
   refused({.sparse_block_shape = {0, 4}, .zeros_per_block = 0});
   refused({.sparse_block_shape = {1, -4}, .zeros_per_block = 0});
+  refused({.sparse_block_shape = {int64_t{1} << 40, int64_t{1} << 40}});
+  refused({.sparsity_level = std::nan("")});
   refused({.norm = 3});
 }
 
