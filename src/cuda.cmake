@@ -8,11 +8,10 @@ if(TARGET prune2to4::torch_cuda)
     cuda/backend.cpp
     cuda/capture.cpp
     cuda/nccl_comm.cpp)
-  prune2to4_target(prune2to4_cuda)
+  prune2to4_torch_target(prune2to4_cuda)
   target_link_libraries(prune2to4_cuda PRIVATE prune2to4::torch_cuda)
   set_target_properties(prune2to4_cuda PROPERTIES
-    CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON BUILD_RPATH "$ORIGIN"
-    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+    BUILD_RPATH "$ORIGIN" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
   if(PRUNE2TO4_HAVE_KERNELS)
     add_library(prune2to4_kernels OBJECT
       cuda/kernels/adamw.cu
@@ -74,12 +73,11 @@ if(TARGET prune2to4::torch_cuda)
         ops/cuda/cusparselt.cpp ops/cuda/cusparselt_gemm.cpp ops/cuda/cusparselt_plan.cpp)
       target_include_directories(prune2to4_ops_cuda SYSTEM PRIVATE "${Prune2to4Torch_CUSPARSELT_INCLUDE_DIR}")
     endif()
-    prune2to4_target(prune2to4_ops_cuda)
+    prune2to4_torch_target(prune2to4_ops_cuda)
     target_link_libraries(prune2to4_ops_cuda PRIVATE prune2to4::torch_cuda "${PRUNE2TO4_CUBLASLT_LIBRARY}")
     target_compile_definitions(prune2to4_ops_cuda PRIVATE PRUNE2TO4_VERSION="${PROJECT_VERSION}")
     set_target_properties(prune2to4_ops_cuda PROPERTIES
-      CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON BUILD_RPATH "$ORIGIN"
-      LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}" LINKER_LANGUAGE CXX CUDA_RUNTIME_LIBRARY None)
+      BUILD_RPATH "$ORIGIN" LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}" LINKER_LANGUAGE CXX CUDA_RUNTIME_LIBRARY None)
     # Times a GPU's kernels, in a process of its own that the operator library starts; it lies beside the library.
     add_executable(prune2to4_sweep ops/cuda/sweep_main.cpp)
     prune2to4_target(prune2to4_sweep)
