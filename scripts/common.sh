@@ -13,10 +13,10 @@ fail() {
   exit 1
 }
 
-# `configure_and_build PRESET`: where it builds is the preset's affair.
+# `configure_and_build PRESET [CMAKE_ARGUMENT...]`: where it builds is the preset's affair.
 configure_and_build() {
   step "Configure ($1)"
-  cmake --preset "$1"
+  cmake --preset "$@"
   step "Build ($1)"
   cmake --build --preset "$1"
 }

@@ -2,12 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # From a fresh clone to a pruned model and its F1: installs what is missing, builds build/prune2to4, prunes a small
 # BERT, trains it under the masks, asks it questions before and after, and times dense and 2:4 on this CPU.
+#
+#   scripts/quickstart.sh [--gpu]     --gpu: builds the kernels for NVIDIA GPUs also where there is none
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
+case "${1:-}" in
+  "") kernels=() ;;
+  --gpu) kernels=(-DPRUNE2TO4_CUDA_KERNELS=ON) ;;
+  *) echo "usage: scripts/quickstart.sh [--gpu]" >&2; exit 2 ;;
+esac
+
 step "Set up"
 scripts/setup.sh
-configure_and_build release
+configure_and_build release "${kernels[@]}"
 
 step "Tokenize tests/data/tiny_squad (questions in SQuAD's format)"
 folder=build/quickstart
