@@ -27,7 +27,7 @@ HEADER_PARTS = {"api": "core", "error": "core", "mask": "core", "packed_matrix":
                 "commands": "commands", "train": "train", "training_options": "core", "comm": "dist", "cuda_backend": "dist",
                 "sensitivity": "sensitivity",
                 "bench": "bench", "calibration": "sparse", "gate": "core", "layer_kernel": "core",
-                "lru_map": "core", "training_report": "core"}
+                "lru_map": "core", "training_report": "core", "environment_names": "core", "report_files": "core"}
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -16,7 +16,8 @@ namespace prune2to4 {
 // Destroyed without commit(), it leaves nothing.
 //
 // An existing file keeps its mode; a symbolic link stays and its target is replaced. A character device, pipe
-// or socket ("/dev/null", "/dev/stdout") has nothing to keep whole: bytes go straight into it.
+// or socket ("/dev/null") has nothing to keep whole: bytes go straight into it, and so they do into
+// "/dev/stdout" and other descriptors of this process, whatever they lead to.
 // SIGKILL between link and rename can leave a hidden, complete ".<name>.XXXXXX" beside an old file; with
 // named temporaries, SIGKILL at any time leaves one.
 class AtomicFile {
@@ -38,6 +39,7 @@ class AtomicFile {
   uint64_t size() const { return size_; }
 
  private:
+  void open_descriptor(int descriptor);
   bool open_special();
   void open_temporary(Temporary temporary, unsigned mode);
   bool link_to(const std::filesystem::path& name) const;

@@ -16,10 +16,14 @@ namespace prune2to4 {
 
 struct OutputOptions {
   Format format = Format::kText;
-  std::string export_json;  // also write the JSON form here; empty: no
+  std::string export_json;     // also write the JSON form here; empty: no
+  bool prints_results = true;  // on stdout; false where another output goes there
   bool quiet = false;
   bool verbose = false;
 };
+
+// What "-" is written as.
+inline constexpr const char* kStdoutFile = "/dev/stdout";
 
 struct PruneOptions {
   OutputOptions results;

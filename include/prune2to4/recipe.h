@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "prune2to4/number_range.h"
 
 namespace prune2to4 {
 
@@ -72,6 +75,9 @@ Recipe read_recipe(const std::filesystem::path& path, const Recipe& base);
 // The embedded recipe for a model of so many parameters: configs/recipe_{tiny,small,base,large}.json, up to
 // 5, 60, 200 million parameters and beyond. `name` receives "tiny", "small", "base" or "large".
 Recipe default_recipe(int64_t parameters, std::string& name);
+
+// What the number under a key of the recipe, "batch_size", may be. Precondition: there is such a key.
+NumberRange recipe_range(std::string_view key);
 
 // Throws Error(kUsage) "[recipe] name: reason" for values that cannot be.
 void check_recipe(const Recipe& recipe);

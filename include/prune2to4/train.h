@@ -70,6 +70,9 @@ struct TrainOptions {
 TrainingRun train(torch::jit::Module& module, const std::vector<PrunedWeight>& pruned,
                   const TokenizedSquad& data, const TrainOptions& options);
 
+// The generation before the newest, beside the file that the newest one's name leads to.
+std::filesystem::path previous_checkpoint(const std::filesystem::path& file);
+
 // Removes both generations of a checkpoint, of a run whose result is written.
 void remove_checkpoint(const std::filesystem::path& file);
 

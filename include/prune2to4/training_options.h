@@ -10,6 +10,12 @@
 
 namespace prune2to4 {
 
+// In the place of a teacher's file: the model that is trained, as it was given.
+inline constexpr const char* kSelfTeacher = "self";
+// What the files that only training writes say under "format" of their metadata.
+inline constexpr const char* kCheckpointFormat = "prune2to4.checkpoint";
+inline constexpr const char* kTeacherCacheFormat = "prune2to4.teacher";
+
 // What `finetune` and `prune --train` have in common.
 struct TrainingOptions {
   std::string data;                                   // tokenized file; empty: no training

@@ -46,30 +46,31 @@ CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<in
           ->type_name("N,..."));
 }
 
-void add_batches(CLI::App& command, BenchOptions& options) {
+void add_batches(Command& command, BenchOptions& options) {
   add_list(command, "--batch", options.batches, "Sequences of a batch [1,4; on a GPU 4,16,64,256]")
       ->group("Batches");
   add_list(command, "--length", options.lengths, "Tokens of a sequence [384, or the most that fit]")
       ->group("Batches");
-  auto* data = command.add_option("--lengths", options.data,
-                                  "Run the windows of this tokenized file, with their lengths and padding");
-  from_environment(data)->type_name("FILE")->group("Batches");
-  from_environment(
-      command.add_option("--windows", options.windows, "Of the file, the first N [16; on a GPU 2048]"))
-      ->check(CLI::PositiveNumber)
+  auto* data = add_input_file(command, "--lengths", options.data,
+                              "Run the windows of this tokenized file, with their lengths and padding");
+  data->group("Batches");
+  check_number(from_environment(command.add_option("--windows", options.windows,
+                                                   "Of the file, the first N [16; on a GPU 2048]")),
+               kPositiveWhole)
       ->type_name("N")
       ->group("Batches")
       ->needs(data);
-  from_environment(command.add_option("--seed", options.seed, "Of random tokens and weights [0]"))
+  check_number(
+      from_environment(command.add_option("--seed", options.seed, "Of random tokens and weights [0]")),
+      kSeeds)
       ->type_name("N")
       ->group("Batches");
-  from_environment(command.add_option("--export-logits", options.export_logits,
-                                      "Write the first batch and both models' logits, as safetensors"))
-      ->type_name("FILE")
+  add_output_file(command, "--export-logits", options.export_logits,
+                  "Write the first batch and both models' logits, as safetensors")
       ->group("Batches");
 }
 
-void add_layer(CLI::App& command, BenchOptions& options) {
+void add_layer(Command& command, BenchOptions& options) {
   auto* layer = command.add_option("--layer", options.layer,
                                    "Time one linear layer, a random 2:4 weight, in the place of a model");
   from_environment(layer)->check(check_layer)->type_name("OUTxIN")->group("One layer");
@@ -82,29 +83,29 @@ void add_layer(CLI::App& command, BenchOptions& options) {
       ->needs(layer);
 }
 
-void add_measuring(CLI::App& command, BenchOptions& options) {
-  const auto add = [&](const char* name, auto& value, const char* type, const char* description) {
-    return from_environment(command.add_option(name, value, description))
+void add_measuring(Command& command, BenchOptions& options) {
+  const auto add = [&](const char* name, auto& value, const char* type, const NumberRange& range,
+                       const char* description) {
+    check_number(from_environment(command.add_option(name, value, description)), range)
         ->type_name(type)
         ->group("Measuring");
   };
-  add("--repeats", options.measure.repeats, "N", "Repeats of each model at each point, at least [10]")
-      ->check(CLI::Range(int64_t{1}, kLargest));
-  add("--min-seconds", options.measure.min_seconds, "S",
-      "Seconds that each model is measured at each point, at least [3]")
-      ->check(CLI::Range(0.0, 86400.0));
-  add("--warmup", options.measure.warm_up_seconds, "S", "Seconds that each model runs before that [0.5]")
-      ->check(CLI::Range(0.0, 86400.0));
+  constexpr NumberRange kSeconds{.least = 0, .most = 86400};
+  add("--repeats", options.measure.repeats, "N", {.least = 1, .most = kLargest, .whole = true},
+      "Repeats of each model at each point, at least [10]");
+  add("--min-seconds", options.measure.min_seconds, "S", kSeconds,
+      "Seconds that each model is measured at each point, at least [3]");
+  add("--warmup", options.measure.warm_up_seconds, "S", kSeconds,
+      "Seconds that each model runs before that [0.5]");
   from_environment(
       command.add_flag("--profile", options.profile, "Also each kernel's share of the GPU's time"))
       ->group("Measuring");
-  add("--threads", options.threads, "N", "CPU threads [all cores]")->check(CLI::Range(1, 4096));
+  add("--threads", options.threads, "N", kThreadCounts, "CPU threads [all cores]");
 }
 
-void add_gates(CLI::App& command, BenchOptions& options) {
+void add_gates(Command& command, BenchOptions& options) {
   const auto add = [&](const char* name, std::optional<double>& value, const char* description) {
-    from_environment(command.add_option(name, value, description))
-        ->check(CLI::Range(0.0, 1e9))
+    check_number(from_environment(command.add_option(name, value, description)), {.least = 0, .most = 1e9})
         ->type_name("X")
         ->group("Gates");
   };
@@ -114,12 +115,11 @@ void add_gates(CLI::App& command, BenchOptions& options) {
       "Exit with 1 when the model's median is above X ms at any point");
 }
 
-void add_models(CLI::App& command, BenchOptions& options) {
-  command.add_option("MODEL", options.model, "TorchScript archive [the one that prune2to4.json names]");
-  auto* baseline =
-      command.add_option("--baseline", options.baseline,
-                         "Dense model to hold against [a sparse model's own weights, run dense]");
-  from_environment(baseline)->type_name("MODEL");
+void add_models(Command& command, BenchOptions& options) {
+  add_input_file(command, "MODEL", options.model, "TorchScript archive [the one that prune2to4.json names]");
+  auto* baseline = add_input_file(command, "--baseline", options.baseline,
+                                  "Dense model to hold against [a sparse model's own weights, run dense]");
+  baseline->type_name("MODEL");
   from_environment(command.add_flag("--no-baseline", options.no_baseline, "Time the model by itself"))
       ->excludes(baseline);
   from_environment(
@@ -136,20 +136,21 @@ void add_models(CLI::App& command, BenchOptions& options) {
 
 }  // namespace
 
-void setup_bench(CLI::App& app, BenchOptions& options) {
-  CLI::App* command = app.add_subcommand("bench", "Time a model by batch size, dense beside sparse");
-  add_models(*command, options);
-  add_batches(*command, options);
-  add_layer(*command, options);
-  add_measuring(*command, options);
-  add_gates(*command, options);
-  add_output_options(*command, options.results);
-  command->footer(
+Command& setup_bench(CLI::App& app, BenchOptions& options) {
+  Command& command = add_command(app, "bench", "Time a model by batch size, dense beside sparse");
+  add_models(command, options);
+  add_batches(command, options);
+  add_layer(command, options);
+  add_measuring(command, options);
+  add_gates(command, options);
+  add_output_options(command, options.results);
+  command.footer(
       std::string("Without MODEL, it and every option not given come from prune2to4.json in this folder.\n\n"
                   "Examples:\n  prune2to4 bench bert.2to4.pt --dtype fp16\n"
                   "  prune2to4 bench bert.2to4.pt --lengths dev.safetensors --batch 64 --min-speedup 1.3\n"
                   "  prune2to4 bench --layer 3072x10240 --tokens 3072\n\n") +
       kExitStatuses);
+  return command;
 }
 
 }  // namespace prune2to4

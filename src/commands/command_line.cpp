@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "commands/command_line.h"
+
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "commands/command_options.h"
+#include "commands/output_files.h"
 #include "prune2to4/error.h"
 #include "prune2to4/log.h"
 
@@ -28,62 +31,120 @@ void set_log_level(const OutputOptions& options) {
   throw Error(ExitStatus::kUsage, "usage", std::string(error.what()) + "; see " + help);
 }
 
-// Without a model on the command line, prune2to4.json in the current folder fills what is not given.
-void read_settings_file(CLI::App& command, std::string& model) {
-  if (!model.empty() || !std::filesystem::exists(Settings::kFileName)) return;
-  const Settings settings = read_settings(Settings::kFileName);
-  model = settings.model;
-  if (const auto own = settings.commands.find(command.get_name()); own != settings.commands.end()) {
-    apply_settings(command, own->second);
+// At most one result goes to stdout in the place of the table.
+void check_stdout(const Command& command) {
+  std::string first;
+  for (const FileOption& file : command.file_options()) {
+    if (file.dash != Dash::kStdout || file.option->count() == 0 || file.option->results().back() != "-")
+      continue;
+    const std::string name = file.option->get_name();
+    if (!first.empty()) {
+      throw Error(ExitStatus::kUsage, command.get_name(),
+                  first + " - and " + name + " - would both go to stdout; give one of them a file");
+    }
+    first = name;
+  }
+}
+
+void send_to_stdout(OutputOptions& results) {
+  if (results.export_json != "-") return;
+  results.export_json.clear();
+  results.format = Format::kJson;
+}
+
+void send_to_stdout(EvalOptions& eval) {
+  for (std::string* file : {&eval.predictions, &eval.n_best}) {
+    if (*file != "-") continue;
+    *file = kStdoutFile;
+    eval.results.prints_results = false;
   }
 }
 
 }  // namespace
 
-int run_command_line(int argc, const char* const* argv, std::ostream& out) {
-  CLI::App app("Prunes TorchScript models to 2:4 (semi-structured) sparsity and makes them fast.",
-               "prune2to4");
+CommandLine::CommandLine()
+    : app("Prunes TorchScript models to 2:4 (semi-structured) sparsity and makes them fast.", "prune2to4"),
+      commands{&setup_prune(app, prune), &setup_finetune(app, finetune), &setup_eval(app, eval),
+               &setup_bench(app, bench), &setup_inspect(app, inspect)} {
   app.set_version_flag("--version", version_text());
   app.require_subcommand(1);
   app.footer(kExitStatuses);
-  PruneOptions prune;
-  InspectOptions inspect;
-  EvalOptions eval;
-  BenchOptions bench;
-  FinetuneOptions finetune;
-  setup_prune(app, prune);
-  setup_finetune(app, finetune);
-  setup_eval(app, eval);
-  setup_bench(app, bench);
-  setup_inspect(app, inspect);
+}
+
+Command& CommandLine::parse(int argc, const char* const* argv) {
+  for (Command* command : commands) command->take_over();
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& help_or_version) {
-    return app.exit(help_or_version, out, out);
-  } catch (const CLI::ParseError& error) {
-    explain(app, error, argc, argv);
+  } catch (const CLI::Success&) {
+    for (Command* command : commands) command->hand_back();
+    throw;
   }
-  if (app.got_subcommand("prune")) {
-    prune.command.assign(argv, argv + argc);
-    set_log_level(prune.results);
-    run_prune(prune, out);
-  } else if (app.got_subcommand("finetune")) {
-    finetune.command.assign(argv, argv + argc);
-    set_log_level(finetune.results);
-    run_finetune(finetune, out);
-  } else if (app.got_subcommand("eval")) {
-    eval.command.assign(argv, argv + argc);
-    read_settings_file(*app.get_subcommand("eval"), eval.model);
-    set_log_level(eval.results);
-    run_eval(eval, out);
-  } else if (app.got_subcommand("bench")) {
-    bench.command.assign(argv, argv + argc);
-    if (bench.layer.empty()) read_settings_file(*app.get_subcommand("bench"), bench.model);
-    set_log_level(bench.results);
-    run_bench(bench, out);
+  Command& command = **std::find_if(commands.begin(), commands.end(),
+                                    [this](const Command* each) { return app.got_subcommand(each); });
+  command.take_environment();
+  const std::string name = command.get_name();
+  const bool may_read = name == "eval" || (name == "bench" && !command.given("--layer"));
+  // Without a model on the command line, prune2to4.json in the current folder fills what is not given.
+  reads_settings_ = may_read && !command.given("MODEL") && std::filesystem::exists(Settings::kFileName);
+  if (reads_settings_) command.take_settings(read_settings(Settings::kFileName));
+  command.finish();
+  check_stdout(command);
+  check_files(used_files(command), name);
+  for (OutputOptions* results :
+       {&prune.results, &finetune.results, &eval.results, &bench.results, &inspect.results}) {
+    send_to_stdout(*results);
+  }
+  send_to_stdout(eval);
+  return command;
+}
+
+std::vector<UsedFile> CommandLine::used_files(const Command& command) const {
+  std::vector<UsedFile> files = command.used_files();
+  const auto add = [&](const std::vector<UsedFile>& more) {
+    files.insert(files.end(), more.begin(), more.end());
+  };
+  if (reads_settings_) add({{"the settings file", FileUse::kInput, Settings::kFileName}});
+  if (command.get_name() == "prune") add(derived_files(prune));
+  if (command.get_name() == "finetune") add(derived_files(finetune));
+  return files;
+}
+
+int run_command_line(int argc, const char* const* argv, std::ostream& out) {
+  CommandLine line;
+  const Command* command = nullptr;
+  try {
+    command = &line.parse(argc, argv);
+  } catch (const CLI::Success& help_or_version) {
+    return line.app.exit(help_or_version, out, out);
+  } catch (const CLI::ParseError& error) {
+    explain(line.app, error, argc, argv);
+  }
+  const std::vector<std::string> words(argv, argv + argc);
+  const auto begin = [&](const OutputOptions& results) {
+    set_log_level(results);
+    for (const std::string& note : command->notes()) log::debug(note);
+    warn_of_unknown_variables(line.commands);
+  };
+  const std::string name = command->get_name();
+  if (name == "prune") {
+    line.prune.command = words;
+    begin(line.prune.results);
+    run_prune(line.prune, out);
+  } else if (name == "finetune") {
+    line.finetune.command = words;
+    begin(line.finetune.results);
+    run_finetune(line.finetune, out);
+  } else if (name == "eval") {
+    line.eval.command = words;
+    begin(line.eval.results);
+    run_eval(line.eval, out);
+  } else if (name == "bench") {
+    line.bench.command = words;
+    begin(line.bench.results);
+    run_bench(line.bench, out);
   } else {
-    set_log_level(inspect.results);
-    run_inspect(inspect, out);
+    begin(line.inspect.results);
+    run_inspect(line.inspect, out);
   }
   return static_cast<int>(ExitStatus::kOk);
 }

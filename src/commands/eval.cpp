@@ -156,7 +156,7 @@ void print(const EvaluationReport& report, const OutputOptions& results, OutputF
     files.json->write(evaluation_json(report));
     files.json->commit();
   }
-  out << evaluation_summary(report, results.format);
+  if (results.prints_results) out << evaluation_summary(report, results.format);
 }
 
 void eval(const EvalOptions& options, std::ostream& out) {

@@ -7,6 +7,7 @@
 
 #include "commands/clock.h"
 #include "commands/model_files.h"
+#include "commands/output_files.h"
 #include "commands/stages.h"
 #include "commands/training.h"
 #include "prune2to4/commands.h"
@@ -47,7 +48,7 @@ void check_converted(const InlinedModel& model, at::ScalarType dtype) {
 }
 
 void finetune(const FinetuneOptions& options, std::ostream& out) {
-  const fs::path output = choose_output(options.output, options.model, ".finetuned.pt", "finetune");
+  const fs::path output = model_output(options.output, options.model, kFinetunedSuffix);
   Ranks ranks = join_ranks(options.device);
   std::optional<AtomicFile> file;
   if (ranks.first()) file.emplace(output);

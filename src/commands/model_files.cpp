@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 #include <torch/csrc/jit/frontend/error_report.h>
 
+#include "commands/output_files.h"
 #include "prune2to4/error.h"
 #include "prune2to4/interrupt.h"
 #include "prune2to4/log.h"
@@ -12,20 +13,6 @@
 namespace prune2to4 {
 
 namespace fs = std::filesystem;
-
-fs::path choose_output(const std::string& output, const std::string& input, const std::string& suffix,
-                       const std::string& command) {
-  fs::path model = output;
-  if (model.empty()) {
-    model = fs::path(input).parent_path() / fs::path(input).stem();
-    model += suffix;
-  }
-  std::error_code ignored;
-  if (fs::equivalent(model, input, ignored)) {
-    throw Error(ExitStatus::kUsage, command, "--output is the model itself; name another file");
-  }
-  return model;
-}
 
 Archive read_model_archive(const std::string& path, bool trust_model, Report& report) {
   Archive archive = Archive::read(path);
@@ -62,14 +49,13 @@ void print_results(const Report& report, const OutputOptions& results, std::ostr
 }
 
 std::string write_reports(const Report& report, const fs::path& model) {
-  std::error_code ignored;
-  if (fs::exists(model, ignored) && !fs::is_regular_file(model, ignored)) return "";
-  fs::path stem = model;
-  if (stem.extension() == ".pt") stem.replace_extension();
+  if (!has_reports(model)) return "";
+  const fs::path stem = report_stem(model);
   std::string written = " and " + stem.string() + ".report.{json,md,html}";
   if (!report.training.empty()) {
-    write_text_file(stem.string() + ".training.svg", training_plot(report.training));
-    written += ", " + stem.string() + ".training.svg";
+    const fs::path plot = training_plot_file(model);
+    write_text_file(plot, training_plot(report.training));
+    written += ", " + plot.string();
   }
   write_report(report, stem);
   return written;

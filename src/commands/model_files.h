@@ -18,11 +18,6 @@
 // What `prune` and `finetune` do alike with the model they read and the one they write.
 namespace prune2to4 {
 
-// Where the model goes: `output`, or the input's name with `suffix` in the place of its extension. Throws
-// Error(kUsage) when that is the input itself.
-std::filesystem::path choose_output(const std::string& output, const std::string& input,
-                                    const std::string& suffix, const std::string& command);
-
 // Reads and checks an archive, and tells the report of it.
 Archive read_model_archive(const std::string& path, bool trust_model, Report& report);
 

@@ -7,6 +7,7 @@
 #include "commands/compare_packed.h"
 #include "commands/evaluation_data.h"
 #include "commands/model_files.h"
+#include "commands/output_files.h"
 #include "commands/sensitivity.h"
 #include "commands/stages.h"
 #include "commands/training.h"
@@ -73,7 +74,7 @@ class PruneRun {
  public:
   explicit PruneRun(const PruneOptions& options)
       : options_(options),
-        output_(choose_output(options.output, options.model, ".2to4.pt", "prune")),
+        output_(model_output(options.output, options.model, kPrunedSuffix)),
         ranks_(join_ranks(options.dry_run ? "cpu" : options.device)),
         sensitivity_(wants_sensitivity(options)),
         config_(options.config.empty() ? default_layer_config() : read_layer_config(options.config)),

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "commands/output_files.h"
 #include "prune2to4/archive.h"
 #include "prune2to4/commands.h"
 #include "prune2to4/cuda_backend.h"
@@ -28,8 +29,6 @@ int64_t parameter_count(const torch::jit::Module& module) {
   for (const NamedTensor& each : forward_parameters(module)) count += each.tensor.numel();
   return count;
 }
-
-constexpr const char* kSelf = "self";  // --teacher
 
 // What a run begins with: a checkpoint is of the same.
 std::string identity(const std::string& model_sha256, const std::vector<PrunedWeight>& pruned,
@@ -101,7 +100,7 @@ void Training::begin(const torch::jit::Module& module, const std::string& module
     recipe_.distill_weight = 1;
   }
   for (const std::string& path : options_.teachers) {
-    if (path == kSelf) {
+    if (path == kSelfTeacher) {
       teach_by_itself(module);
       continue;
     }
@@ -122,17 +121,6 @@ void Training::teach_by_itself(const torch::jit::Module& module) {
   teacher_sha256_ += model_sha256_;
 }
 
-fs::path Training::checkpoint_of(const std::string& name) const {
-  fs::path path = options_.checkpoint;
-  if (path.empty()) {
-    path = output_;
-    if (path.extension() == ".pt") path.replace_extension();
-    path += ".checkpoint.safetensors";
-  }
-  if (name != "sparse" && name != "dense") path.replace_extension(".control" + path.extension().string());
-  return path;
-}
-
 void Training::run(const std::string& name, torch::jit::Module& module,
                    const std::vector<PrunedWeight>& pruned, const EvaluationInput* questions,
                    Report& report) {
@@ -142,8 +130,9 @@ void Training::run(const std::string& name, torch::jit::Module& module,
   options.device = ranks_.device;
   options.deterministic = options_.deterministic;
   options.max_nan_steps = options_.max_nan_steps;
-  options.checkpoint = {checkpoint_of(name), options_.checkpoint_steps, options_.resume == "auto",
-                        identity(model_sha256_, pruned, report), data_sha256_};
+  const bool control = name != "sparse" && name != "dense";
+  options.checkpoint = {checkpoint_file(options_, output_, control), options_.checkpoint_steps,
+                        options_.resume == "auto", identity(model_sha256_, pruned, report), data_sha256_};
   options.teacher_cache = options_.teacher_cache;
   options.teacher_name = teacher_name_;
   options.teacher_sha256 = teacher_sha256_;

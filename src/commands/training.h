@@ -50,7 +50,6 @@ class Training {
 
  private:
   void teach_by_itself(const torch::jit::Module& module);
-  std::filesystem::path checkpoint_of(const std::string& name) const;
 
   TrainingOptions options_;
   uint64_t seed_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "commands/command_options.h"
+#include "prune2to4/recipe.h"
 
 namespace prune2to4 {
 namespace {
@@ -9,21 +11,21 @@ namespace {
 // Flags that change the recipe; each only when it is given.
 class RecipeFlags {
  public:
-  RecipeFlags(CLI::App& command, TrainingOptions& options) : command_(command), changes_(options.changes) {}
+  RecipeFlags(Command& command, TrainingOptions& options) : command_(command), changes_(options.changes) {}
 
   template <typename Value>
   void add(const std::string& name, Value Recipe::*field, const std::string& description) {
-    add_function<Value>(name, description, [field](Recipe& recipe, const Value& value) {
-      recipe.*field = value;
-    })->type_name(std::is_integral_v<Value> ? "N" : "X");
+    auto* option = add_function<Value>(
+        name, description, [field](Recipe& recipe, const Value& value) { recipe.*field = value; });
+    check_number(option, range_of(name))->type_name(std::is_integral_v<Value> ? "N" : "X");
   }
 
   template <typename Value>
   void add_optional(const std::string& name, std::optional<Value> Recipe::*field,
                     const std::string& description) {
-    add_function<Value>(name, description, [field](Recipe& recipe, const Value& value) {
-      recipe.*field = value;
-    })->type_name("X");
+    auto* option = add_function<Value>(
+        name, description, [field](Recipe& recipe, const Value& value) { recipe.*field = value; });
+    check_number(option, range_of(name))->type_name("X");
   }
 
   // `assign` puts one of the named values into the recipe.
@@ -43,6 +45,13 @@ class RecipeFlags {
   }
 
  private:
+  // Of the recipe's key with the flag's name.
+  static NumberRange range_of(const std::string& flag) {
+    std::string key = flag.substr(2);
+    std::replace(key.begin(), key.end(), '-', '_');
+    return recipe_range(key);
+  }
+
   template <typename Value>
   CLI::Option* add_function(const std::string& name, const std::string& description,
                             const std::function<void(Recipe&, const Value&)>& change) {
@@ -55,11 +64,11 @@ class RecipeFlags {
     return from_environment(option)->group("Recipe");
   }
 
-  CLI::App& command_;
+  Command& command_;
   std::vector<std::function<void(Recipe&)>>& changes_;
 };
 
-void add_recipe_flags(CLI::App& command, TrainingOptions& options) {
+void add_recipe_flags(Command& command, TrainingOptions& options) {
   RecipeFlags flags(command, options);
   flags.add("--epochs", &Recipe::epochs, "Times that all windows are seen");
   flags.add("--max-steps", &Recipe::max_steps, "End after so many steps");
@@ -91,27 +100,29 @@ void add_recipe_flags(CLI::App& command, TrainingOptions& options) {
 
 }  // namespace
 
-void add_training_options(CLI::App& command, TrainingOptions& options) {
-  const auto add_file = [&](const char* name, std::string& value, const char* description) {
-    return from_environment(
-        command.add_option(name, value, description)->type_name("FILE")->group("Training"));
-  };
-  add_file("--train", options.data, "Tokenized questions to train on; with a teacher they need no labels");
-  add_file("--recipe", options.recipe, "Recipe (JSON) [the one for the model's size]");
-  from_environment(
-      command.add_option("--teacher", options.teachers,
-                         "Model to learn from; several: their mean; self: the model as it was given"))
-      ->type_name("MODEL.pt")
+void add_training_options(Command& command, TrainingOptions& options) {
+  add_input_file(command, "--train", options.data,
+                 "Tokenized questions to train on; with a teacher they need no labels")
       ->group("Training");
-  add_file("--teacher-cache", options.teacher_cache,
-           "Keep the teacher's logits in this file, and read them there");
+  add_input_file(command, "--recipe", options.recipe, "Recipe (JSON) [the one for the model's size]")
+      ->group("Training");
+  auto* teacher =
+      command.add_option("--teacher", options.teachers,
+                         "Model to learn from; several: their mean; self: the model as it was given");
+  command.register_file({.option = teacher, .no_file = kSelfTeacher});
+  from_environment(teacher)->type_name("MODEL.pt")->group("Training");
+  add_own_file(command, "--teacher-cache", options.teacher_cache, kTeacherCacheFormat,
+               "Keep the teacher's logits in this file, and read them there")
+      ->group("Training");
   from_environment(command.add_flag("--control", options.control,
                                     "Also train the dense model for the same budget, for the report"))
       ->group("Training");
-  add_file("--checkpoint", options.checkpoint, "Where training is saved [beside the output]");
-  from_environment(command.add_option("--checkpoint-steps", options.checkpoint_steps,
-                                      "Save every N steps [at the end of each epoch]"))
-      ->check(CLI::PositiveNumber)
+  add_own_file(command, "--checkpoint", options.checkpoint, kCheckpointFormat,
+               "Where training is saved [beside the output]")
+      ->group("Training");
+  check_number(from_environment(command.add_option("--checkpoint-steps", options.checkpoint_steps,
+                                                   "Save every N steps [at the end of each epoch]")),
+               kPositiveWhole)
       ->type_name("N")
       ->group("Training");
   from_environment(
@@ -122,42 +133,47 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
   from_environment(command.add_flag("--deterministic", options.deterministic,
                                     "The same bits each time, also on a GPU; slower"))
       ->group("Training");
-  from_environment(command.add_option("--max-nan-steps", options.max_nan_steps,
-                                      "Steps in a row without a finite loss before training goes back [10]"))
-      ->check(CLI::PositiveNumber)
+  check_number(from_environment(
+                   command.add_option("--max-nan-steps", options.max_nan_steps,
+                                      "Steps in a row without a finite loss before training goes back [10]")),
+               kPositiveWhole)
       ->type_name("N")
       ->group("Training");
   add_recipe_flags(command, options);
 }
 
-void setup_finetune(CLI::App& app, FinetuneOptions& options) {
-  CLI::App* command = app.add_subcommand("finetune", "Train a dense model on tokenized SQuAD questions");
-  command->add_option("MODEL", options.model, "TorchScript archive (torch.jit.trace(...).save)")->required();
-  from_environment(command->add_option("-o,--output", options.output, "Trained model [MODEL.finetuned.pt]"))
-      ->type_name("FILE");
-  from_environment(command->add_option("--device", options.device, "auto, cpu or cuda[:N] [auto]"))
+Command& setup_finetune(CLI::App& app, FinetuneOptions& options) {
+  Command& command = add_command(app, "finetune", "Train a dense model on tokenized SQuAD questions");
+  add_input_file(command, "MODEL", options.model, "TorchScript archive (torch.jit.trace(...).save)")
+      ->required();
+  add_output_file(command, "-o,--output", options.output, "Trained model [MODEL.finetuned.pt]");
+  from_environment(command.add_option("--device", options.device, "auto, cpu or cuda[:N] [auto]"))
       ->type_name("NAME");
-  add_training_options(*command, options.training);
-  command->get_option("--train")->required();
-  command->remove_option(command->get_option("--control"));
-  from_environment(command->add_option("--seed", options.seed, "Of the order of windows and of dropout [0]"))
+  add_training_options(command, options.training);
+  command.get_option("--train")->required();
+  command.remove_option(command.get_option("--control"));
+  check_number(from_environment(
+                   command.add_option("--seed", options.seed, "Of the order of windows and of dropout [0]")),
+               kSeeds)
       ->type_name("N");
-  auto* eval = command->add_option("--eval", options.eval,
-                                   "Tokenized questions: F1 and EM before, meanwhile and after");
-  from_environment(eval)->type_name("FILE")->group("Questions");
-  from_environment(command->add_option("--eval-limit", options.eval_limit, "Ask only the first N questions"))
-      ->check(CLI::PositiveNumber)
+  auto* eval = add_input_file(command, "--eval", options.eval,
+                              "Tokenized questions: F1 and EM before, meanwhile and after");
+  eval->group("Questions");
+  check_number(from_environment(
+                   command.add_option("--eval-limit", options.eval_limit, "Ask only the first N questions")),
+               kPositiveWhole)
       ->type_name("N")
       ->group("Questions")
       ->needs(eval);
-  from_environment(command->add_flag("--trust-model", options.trust_model,
-                                     "Accept code in the archive that could touch files"));
-  add_output_options(*command, options.results);
-  command->footer(
+  from_environment(command.add_flag("--trust-model", options.trust_model,
+                                    "Accept code in the archive that could touch files"));
+  add_output_options(command, options.results);
+  command.footer(
       std::string("Examples:\n  prune2to4 finetune bert.pt --train train.safetensors --eval dev.safetensors\n"
                   "  torchrun --no-python --nproc-per-node=2 prune2to4 finetune bert.pt --train "
                   "train.safetensors\n\n") +
       kExitStatuses);
+  return command;
 }
 
 }  // namespace prune2to4

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "prune2to4/error.h"
+#include "prune2to4/file_set.h"
 #include "prune2to4/interrupt.h"
 #include "prune2to4/table.h"
 
@@ -23,21 +24,10 @@ namespace fs = std::filesystem;
 
 constexpr size_t kChunk = size_t{8} << 20U;
 constexpr mode_t kNewFileMode = 0666;  // the kernel takes the umask off
-constexpr int kMaxLinks = 40;          // as the kernel has it
 constexpr int kNameAttempts = 100;
 
 [[noreturn]] void refuse(const fs::path& target, const std::string& why) {
   throw Error(ExitStatus::kFileSystem, "write", "cannot write \"" + target.string() + "\": " + why);
-}
-
-fs::path resolve_links(fs::path path) {
-  std::error_code error;
-  for (int i = 0; i < kMaxLinks; ++i) {
-    const fs::path next = fs::read_symlink(path, error);
-    if (error) return path;
-    path = path.parent_path() / next;
-  }
-  return path;
 }
 
 // ".<name>.<6 random letters>" in the same folder, at most 255 bytes of name.
@@ -98,6 +88,10 @@ int sync_file(int fd) {
 
 AtomicFile::AtomicFile(fs::path target, Temporary temporary) : target_(std::move(target)) {
   if (!target_.has_filename()) refuse(target_, "it names no file; give a file name");
+  if (const auto descriptor = descriptor_of(target_)) {
+    open_descriptor(*descriptor);
+    return;
+  }
   struct stat status {};
   existed_ = ::stat(target_.c_str(), &status) == 0;
   path_ = target_;
@@ -124,6 +118,13 @@ AtomicFile::~AtomicFile() {
 }
 
 fs::path AtomicFile::folder() const { return path_.has_parent_path() ? path_.parent_path() : fs::path("."); }
+
+// Opened by its name, a file that stdout was led to would be written from its start, and replaced.
+void AtomicFile::open_descriptor(int descriptor) {
+  special_ = true;
+  fd_ = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (fd_ < 0) refuse(target_, std::generic_category().message(errno));
+}
 
 bool AtomicFile::open_special() {
   fd_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);

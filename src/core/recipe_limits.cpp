@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
 #include <string_view>
 
@@ -16,38 +16,29 @@ constexpr double kMillion = 1e6;
 
 struct Limits {
   const char* key;
-  double least;
-  double most = kNoLimit;
-  bool above_least = false;  // `least` itself is refused
-  bool below_most = false;
+  NumberRange range;
 };
 
-constexpr std::array<Limits, 15> kLimits{{{"epochs", 0, kMillion, true},
-                                          {"max_steps", 0},
-                                          {"batch_size", 1, kMillion},
-                                          {"accumulate", 1, kMillion},
-                                          {"learning_rate", 0, kNoLimit, true},
-                                          {"warmup", 0, 1},
-                                          {"weight_decay", 0},
-                                          {"clip_norm", 0},
-                                          {"dropout", 0, 1, false, true},
-                                          {"distill_weight", 0, 1},
-                                          {"temperature", 0, kNoLimit, true},
-                                          {"hidden_weight", 0},
-                                          {"ema", 0, 1, false, true},
-                                          {"mask_end", 0, 1, true},
-                                          {"mask_interval", 1}}};
+constexpr std::array<Limits, 15> kLimits{{{"epochs", {.least = 0, .most = kMillion, .above_least = true}},
+                                          {"max_steps", {.least = 0, .whole = true}},
+                                          {"batch_size", {.least = 1, .most = kMillion, .whole = true}},
+                                          {"accumulate", {.least = 1, .most = kMillion, .whole = true}},
+                                          {"learning_rate", {.least = 0, .above_least = true}},
+                                          {"warmup", {.least = 0, .most = 1}},
+                                          {"weight_decay", {.least = 0}},
+                                          {"clip_norm", {.least = 0}},
+                                          {"dropout", {.least = 0, .most = 1, .below_most = true}},
+                                          {"distill_weight", {.least = 0, .most = 1}},
+                                          {"temperature", {.least = 0, .above_least = true}},
+                                          {"hidden_weight", {.least = 0}},
+                                          {"ema", {.least = 0, .most = 1, .below_most = true}},
+                                          {"mask_end", {.least = 0, .most = 1, .above_least = true}},
+                                          {"mask_interval", {.least = 1, .whole = true}}}};
 
-std::string wanted(const Limits& limits) {
-  const std::string low = (limits.above_least ? "above " : "at least ") + format_number(limits.least, 15);
-  if (limits.most == kNoLimit) return low;
-  return low + " and " + (limits.below_most ? "below " : "at most ") + format_number(limits.most, 15);
-}
-
-bool allows(const Limits& limits, double value) {
-  const bool low = limits.above_least ? value > limits.least : value >= limits.least;
-  const bool high = limits.below_most ? value < limits.most : value <= limits.most;
-  return std::isfinite(value) && low && high;
+std::string wanted(const NumberRange& range) {
+  const std::string low = (range.above_least ? "above " : "at least ") + format_number(range.least, 15);
+  if (range.most == kNoLimit) return low;
+  return low + " and " + (range.below_most ? "below " : "at most ") + format_number(range.most, 15);
 }
 
 class FaultFinder {
@@ -76,13 +67,19 @@ class FaultFinder {
 
   void check(std::string_view key, double value) {
     for (const Limits& limits : kLimits) {
-      if (limits.key != key || allows(limits, value)) continue;
-      note(key, "must be " + wanted(limits) + "; found " + format_number(value, 15));
+      if (limits.key != key || limits.range.allows(value)) continue;
+      note(key, "must be " + wanted(limits.range) + "; found " + format_number(value, 15));
     }
   }
 };
 
 }  // namespace
+
+NumberRange recipe_range(std::string_view key) {
+  const auto limits =
+      std::find_if(kLimits.begin(), kLimits.end(), [key](const Limits& each) { return each.key == key; });
+  return limits->range;
+}
 
 std::optional<RecipeFault> find_fault(const Recipe& recipe) {
   FaultFinder finder;

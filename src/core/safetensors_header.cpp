@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <utility>
 
 #include "core/json_stream.h"
@@ -243,6 +244,21 @@ SafetensorsHeader read_safetensors_header(std::span<const std::byte> file, const
   SafetensorsHeader header = checker.views(reader.take_tensors(), text.size());
   header.metadata = reader.take_metadata();
   return header;
+}
+
+std::string safetensors_format(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kLengthBytes, '\0');
+  if (!file.read(text.data(), static_cast<std::streamsize>(text.size()))) return "";
+  const auto size = load_little_endian<uint64_t>(std::as_bytes(std::span(text)), 0);
+  std::error_code error;
+  if (size > std::min<uint64_t>(kMaxHeaderBytes, std::filesystem::file_size(path, error))) return "";
+  text.resize(static_cast<size_t>(size));
+  if (!file.read(text.data(), static_cast<std::streamsize>(text.size()))) return "";
+  const Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json::json_pointer format("/" + std::string(kMetadataKey) + "/format");
+  if (!header.is_object() || !header.contains(format) || !header.at(format).is_string()) return "";
+  return header.at(format).get<std::string>();
 }
 
 }  // namespace prune2to4

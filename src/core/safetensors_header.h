@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <span>
@@ -40,5 +41,9 @@ struct SafetensorsHeader {
 // Checks a whole file. Throws Error(kData, stage); `file_name` is printable.
 SafetensorsHeader read_safetensors_header(std::span<const std::byte> file, const std::string& file_name,
                                           const std::string& stage);
+
+// "format" of the metadata, also where the tensors are cut short or damaged; empty: the file has none, or is
+// no safetensors file. Throws nothing that is about the file.
+std::string safetensors_format(const std::filesystem::path& path);
 
 }  // namespace prune2to4

@@ -14,6 +14,7 @@
 #include "dist/peer_watch.h"
 #include "dist/store.h"
 #include "prune2to4/comm.h"
+#include "prune2to4/environment_names.h"
 #include "prune2to4/error.h"
 
 namespace prune2to4 {
@@ -39,7 +40,7 @@ struct Head {
 enum Kind : uint64_t { kHello = 1, kSum, kBroadcast, kTexts, kMax };
 
 Milliseconds timeout_from_environment() {
-  const char* text = std::getenv("PRUNE2TO4_RANKS_TIMEOUT");
+  const char* text = std::getenv(kRanksTimeoutVariable);
   if (text == nullptr || *text == '\0') return std::chrono::seconds(kDefaultTimeout);
   const std::string value = text;
   int64_t seconds = 0;

@@ -11,6 +11,8 @@
 #include <mutex>
 #include <sstream>
 
+#include "prune2to4/environment_names.h"
+
 namespace prune2to4 {
 namespace {
 
@@ -52,7 +54,7 @@ std::pair<std::string, std::string> split(const std::string& line) {
 }
 
 std::optional<fs::path> cache_folder() {
-  if (const char* named = std::getenv("PRUNE2TO4_CACHE")) {
+  if (const char* named = std::getenv(kCacheVariable)) {
     return *named == '\0' ? std::nullopt : std::optional<fs::path>(named);
   }
   if (const char* base = std::getenv("XDG_CACHE_HOME"); base != nullptr && fs::path(base).is_absolute()) {

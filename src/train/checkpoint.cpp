@@ -5,6 +5,7 @@
 
 #include "prune2to4/atomic_file.h"
 #include "prune2to4/error.h"
+#include "prune2to4/file_set.h"
 #include "prune2to4/hash.h"
 #include "prune2to4/log.h"
 #include "prune2to4/safetensors.h"
@@ -18,8 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kStage = "checkpoint";
 constexpr const char* kHashKey = "sha256";
-
-fs::path previous(fs::path file) { return file += ".previous"; }
 
 std::string hash_of(std::vector<TensorView> views, const std::map<std::string, std::string>& texts) {
   std::sort(views.begin(), views.end(),
@@ -82,8 +81,8 @@ void write_checkpoint(const fs::path& file, const Checkpoint& checkpoint) {
   AtomicFile target(file);
   write_safetensors(std::move(views), texts, target);
   std::error_code failed;
-  if (fs::exists(file)) {
-    fs::rename(file, previous(file), failed);
+  if (const fs::path newest = resolve_links(file); fs::exists(newest)) {  // a link stays
+    fs::rename(newest, previous_checkpoint(file), failed);
     if (failed) {
       throw Error(ExitStatus::kFileSystem, kStage,
                   "cannot rename " + file.string() + ": " + failed.message() + "; check the folder");
@@ -95,7 +94,7 @@ void write_checkpoint(const fs::path& file, const Checkpoint& checkpoint) {
 std::optional<Checkpoint> read_checkpoint(const fs::path& file) {
   std::string damage;
   auto newest = read_one(file, damage);
-  if (!newest) newest = read_one(previous(file), damage);
+  if (!newest) newest = read_one(previous_checkpoint(file), damage);
   if (!newest && !damage.empty()) {
     throw Error(ExitStatus::kData, kStage,
                 "no whole checkpoint is left of " + file.string() + "; run without --resume to begin anew");
@@ -103,10 +102,12 @@ std::optional<Checkpoint> read_checkpoint(const fs::path& file) {
   return newest;
 }
 
+fs::path previous_checkpoint(const fs::path& file) { return resolve_links(file).concat(".previous"); }
+
 void remove_checkpoint(const fs::path& file) {
   std::error_code ignored;
-  fs::remove(file, ignored);
-  fs::remove(previous(file), ignored);
+  fs::remove(previous_checkpoint(file), ignored);
+  fs::remove(resolve_links(file), ignored);
 }
 
 }  // namespace prune2to4

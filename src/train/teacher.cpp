@@ -24,17 +24,17 @@
 #include "prune2to4/safetensors.h"
 #include "prune2to4/table.h"
 #include "prune2to4/tensor_view.h"
+#include "prune2to4/training_options.h"
 #include "train/device_module.h"
 #include "train/network.h"
 
 namespace prune2to4 {
 namespace {
 
-constexpr const char* kFormat = "prune2to4.teacher";
 constexpr int64_t kBatchTokens = 16384;
 
 std::map<std::string, std::string> cache_metadata(const TrainOptions& options) {
-  return {{"format", kFormat},
+  return {{"format", kTeacherCacheFormat},
           {"teacher_sha256", options.teacher_sha256},
           {"data_sha256", options.checkpoint.data_sha256},
           {"temperature", format_number(options.recipe.temperature, 9)}};

@@ -11,6 +11,7 @@
 #include "prune2to4/interrupt.h"
 #include "prune2to4/log.h"
 #include "prune2to4/table.h"
+#include "prune2to4/training_options.h"
 #include "train/curves_json.h"
 #include "train/trainer.h"
 
@@ -45,7 +46,7 @@ at::Tensor rows(const std::vector<std::string>& texts) {
 
 void Trainer::describe_identity() {
   const bool uses_teacher = teacher_ || (options_.recipe.hidden_weight > 0 && !options_.teachers.empty());
-  identity_ = {{"format", "prune2to4.checkpoint"},
+  identity_ = {{"format", kCheckpointFormat},
                {"version", kVersion},
                {"run", options_.name},
                {"model", options_.checkpoint.model_sha256},

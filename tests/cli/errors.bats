@@ -25,7 +25,7 @@ config() { printf '%s' "$1" >layers.json; }
   refused 2 "[usage]" "--confg" -- prune2to4 prune model.pt --confg x
   refused 2 "[usage]" "yaml" -- prune2to4 prune model.pt --format yaml
   refused 2 "[usage]" "MODEL is required" "prune2to4 prune --help" -- prune2to4 prune
-  refused 2 "[prune] --output is the model itself" -- prune2to4 prune model.pt --output ./model.pt
+  refused 2 '[prune] --output "./model.pt" is the file of MODEL "model.pt"' -- prune2to4 prune model.pt --output ./model.pt
 }
 
 @test "a model that cannot be read" {

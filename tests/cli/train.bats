@@ -246,7 +246,7 @@ END
   expect 2 "[recipe] recipe.json: /warmup" -- prune2to4 "${run[@]}" --recipe recipe.json
   echo '{"version": 1, "learning_rte": 1}' >recipe.json
   expect 2 "[recipe] recipe.json: /learning_rte" "learning_rate" -- prune2to4 "${run[@]}" --recipe recipe.json
-  expect 2 "[recipe] learning_rate" -- prune2to4 "${run[@]}" --learning-rate -1
+  expect 2 "--learning-rate takes a number above 0, not '-1'" -- prune2to4 "${run[@]}" --learning-rate -1
   expect 2 "--precision" -- prune2to4 "${run[@]}" --precision int8
 }
 

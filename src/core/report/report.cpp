@@ -4,6 +4,7 @@
 #include <set>
 
 #include "prune2to4/atomic_file.h"
+#include "prune2to4/report_files.h"
 
 namespace prune2to4 {
 
@@ -27,11 +28,16 @@ ReportTotals totals(const Report& report) {
   return sum;
 }
 
-void write_report(const Report& report, const std::filesystem::path& stem) {
+ReportFiles report_files(const std::filesystem::path& stem) {
   const auto named = [&](const char* ending) { return std::filesystem::path(stem.string() + ending); };
-  write_text_file(named(".report.html"), report_html(report));
-  write_text_file(named(".report.md"), report_markdown(report));
-  write_text_file(named(".report.json"), report_json(report));
+  return {named(".report.html"), named(".report.md"), named(".report.json")};
+}
+
+void write_report(const Report& report, const std::filesystem::path& stem) {
+  const ReportFiles files = report_files(stem);
+  write_text_file(files.html, report_html(report));
+  write_text_file(files.markdown, report_markdown(report));
+  write_text_file(files.json, report_json(report));
 }
 
 }  // namespace prune2to4

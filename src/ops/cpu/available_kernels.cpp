@@ -7,12 +7,13 @@
 
 #include "ops/cpu/cpu_backend.h"
 #include "ops/cpu/levels.h"
+#include "prune2to4/environment_names.h"
 
 namespace prune2to4::cpu {
 
 std::vector<const Kernels*> available_kernels() {
   const std::vector<Level> all = levels();
-  const char* best = std::getenv("PRUNE2TO4_CPU");
+  const char* best = std::getenv(kCpuVariable);
   size_t first = 0;
   if (best != nullptr && *best != '\0') {
     while (first < all.size() && all[first].name != best) ++first;
