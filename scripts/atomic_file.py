@@ -8,11 +8,31 @@ import tempfile
 from collections.abc import Iterable
 
 
+def descriptor_of(path: str | os.PathLike) -> int | None:
+    """N where the path is /dev/fd/N, /proc/self/fd/N, or a link to one, as /dev/stdout is."""
+    path = os.fspath(path)
+    descriptors = os.path.realpath("/proc/self/fd")
+    for _ in range(40):  # links, as the kernel has it
+        folder, name = os.path.split(os.path.join(os.curdir, path))
+        if os.path.realpath(folder) == descriptors:
+            return int(name) if name.isdigit() else None
+        if not os.path.islink(path):
+            return None
+        path = os.path.join(folder, os.readlink(path))
+    return None
+
+
 def write_atomically(path: str | os.PathLike, parts: Iterable) -> int:
     """Writes bytes-like parts to a temporary beside `path` and renames it; gives the number of bytes. On any error
-    the temporary is removed and `path` is as it was.
+    the temporary is removed and `path` is as it was. A symbolic link stays, and what it leads to is replaced. A device,
+    pipe or descriptor ("/dev/stdout") has nothing to keep whole, and is written straight.
     """
     path = pathlib.Path(path)
+    descriptor = descriptor_of(path)
+    if descriptor is not None or (path.exists() and not path.is_file()):
+        with open(path if descriptor is None else os.dup(descriptor), "wb") as file:
+            return sum(file.write(part) for part in parts)
+    path = pathlib.Path(os.path.realpath(path))
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -22,6 +22,7 @@ import textwrap
 import warnings
 
 from atomic_file import write_atomically
+from file_check import UsageError, check_files, files_of
 
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -247,7 +248,16 @@ def silence(transformers) -> None:
     logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
 
 
+def check_output(options: argparse.Namespace) -> None:
+    """Against the model's folder: what is read there is never replaced; an earlier export (.pt) may be."""
+    try:
+        check_files(files_of("MODEL", options.model, besides=".pt"), [("OUT.pt", options.output)])
+    except UsageError as error:
+        raise ExportError(USAGE, str(error)) from error
+
+
 def export(options: argparse.Namespace) -> None:
+    check_output(options)
     if options.output.is_dir() or not os.access(options.output.absolute().parent, os.W_OK):
         raise ExportError(FILE_SYSTEM, f"{options.output}: its folder cannot be written, or it is a folder itself")
     import transformers

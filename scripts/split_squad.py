@@ -20,13 +20,10 @@ from typing import Any
 
 import squad_json
 from atomic_file import write_atomically
+from file_check import UsageError, check_files
 from squad_json import SquadError
 
 USAGE, DATA, FILE_SYSTEM = 2, 3, 5
-
-
-class UsageError(Exception):
-    pass
 
 
 def articles(document: dict) -> dict[str, list[int]]:
@@ -95,13 +92,11 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def check_paths(options: argparse.Namespace) -> None:
-    outputs = (options.train, options.held_out)
-    for output in outputs:
+    check_files([("IN.json", options.input)],
+                [("TRAIN.json", options.train), ("HELD_OUT.json", options.held_out)])
+    for output in (options.train, options.held_out):
         if output.is_dir() or not os.access(output.absolute().parent, os.W_OK):
             raise OSError(None, "its folder cannot be written, or it is a folder itself", str(output))
-    paths = [path.resolve() for path in (options.input, *outputs)]
-    if len(set(paths)) < len(paths):
-        raise UsageError(f"{options.input}, {options.train}, {options.held_out}: one file is named twice; name three")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ import plain_text
 import squad_json
 import squad_tokenizer
 from atomic_file import write_atomically
+from file_check import UsageError, check_files, files_of
 from squad_json import Squad, SquadError
 from squad_tokenizer import SquadTokenizer, TokenizerError
 
@@ -33,10 +34,6 @@ FORMAT, FORMAT_VERSION = "prune2to4.squad", "1"
 MAX_LENGTH, STRIDE = 384, 128
 CHUNK = 1024  # questions tokenized at once
 DTYPES = {"int32": "I32", "uint8": "U8"}  # as safetensors spells them
-
-
-class UsageError(Exception):
-    pass
 
 
 class Windows(NamedTuple):
@@ -250,10 +247,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     begun = time.monotonic()
+    check_files([("IN", options.input), *files_of("--tokenizer", options.tokenizer)],
+                [("OUT.safetensors", options.output)])
     if options.output.is_dir() or not os.access(options.output.absolute().parent, os.W_OK):
         raise OSError(None, "its folder cannot be written, or it is a folder itself", str(options.output))
-    if options.output.exists() and options.output.samefile(options.input):
-        raise UsageError(f"{options.output}: is the input itself; name another file")
     content = options.input.read_bytes()
     tokenizer = squad_tokenizer.load_tokenizer(options.tokenizer)
     progress = Progress(options.quiet)

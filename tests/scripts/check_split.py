@@ -117,7 +117,7 @@ def check_arguments(source: pathlib.Path, train: pathlib.Path, held_out: pathlib
              (2, "--held-out", [source, train, held_out, "--held-out", "1"]),
              (2, "--held-out", [source, train, held_out, "--held-out", "nan"]),
              (2, "smallest article", [source, train, held_out, "--held-out", "0.001"]),
-             (2, "named twice", [source, train, train]), (2, "named twice", [source, train, source]),
+             (2, "are one file", [source, train, train]), (2, "would be overwritten", [source, train, source]),
              (5, "nowhere.json", [folder / "nowhere.json", train, held_out]),
              (5, "its folder", [source, train, folder / "nowhere" / "out"]), (5, "folder", [source, folder, held_out])]
     for status, says, arguments in cases:

@@ -69,7 +69,7 @@ def check_arguments(folder: pathlib.Path, tokenizer: pathlib.Path) -> str:
         (2, "--stride 384", [source, output, *given, "--stride", "384"]),
         (2, "61", [source, output, *given, "--max-length", "64", "--stride", "61"]),
         (2, "--stride", [source, output, *given, "--stride=-1"]), (2, "frob", [source, output, *given, "--frob"]),
-        (2, "the input itself", [source, source, *given]),
+        (2, "would be overwritten", [source, source, *given]),
         (5, "nowhere.json", [folder / "nowhere.json", output, *given]), (5, str(empty), [empty, output, *given]),
         (5, "nowhere", [source, folder / "nowhere" / "out", *given]), (5, str(empty), [source, empty, *given]),
         (5, "no such folder", [source, output, "--tokenizer", folder / "no"]),
