@@ -70,7 +70,10 @@ struct Models {
   }
 };
 
-bool is_archive(const std::string& path) {
+// Also a folder: reading it as a model says what to do with one.
+bool is_model(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return true;
   std::ifstream file(path, std::ios::binary);
   return file.get() == 'P' && file.get() == 'K';
 }
@@ -180,7 +183,7 @@ void eval(const EvalOptions& options, std::ostream& out) {
   std::optional<Baseline> baseline;
   if (!options.compare.empty()) compared = models.load(options.compare, device, options);
   report.evaluation.data = input.describe();
-  if (is_archive(options.baseline)) {
+  if (is_model(options.baseline)) {
     dense = options.baseline == options.compare ? compared : models.load(options.baseline, device, options);
   } else if (!options.baseline.empty()) {
     baseline = checked_baseline(options.baseline, report.evaluation.data);

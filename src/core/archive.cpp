@@ -13,6 +13,7 @@
 #include "core/file_bytes.h"
 #include "core/printable.h"
 #include "core/zip_directory.h"
+#include "prune2to4/error.h"
 #include "prune2to4/hash.h"
 
 namespace prune2to4 {
@@ -41,9 +42,23 @@ std::string inflate(std::span<const std::byte> stored, const ArchiveEntry& entry
   return inflated;
 }
 
+// A model's folder as Hugging Face has it is the commonest thing that is given in an archive's place.
+void refuse_hugging_face(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path / "config.json", ignored)) return;
+  const std::filesystem::path folder = path.has_filename() ? path : path.parent_path();
+  const std::string name = printable(folder.string());
+  throw Error(ExitStatus::kFileSystem, "read",
+              "cannot read \"" + name +
+                  "\": it is a folder of Hugging Face, not a TorchScript archive; export it: "
+                  "scripts/export_bert.py " +
+                  name + " " + name + ".pt");
+}
+
 }  // namespace
 
 Archive Archive::read(const std::filesystem::path& path) {
+  refuse_hugging_face(path);
   Archive archive;
   archive.file_ = printable(path.string());
   FileBytes file = read_file(path);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/zip_directory.h"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -169,6 +171,21 @@ ZipRecord take_central_record(Bytes& directory, const std::string& file) {
   return record;
 }
 
+// torch.export's archives, since PyTorch 2.8 in a folder as TorchScript's are, before that in none.
+void refuse_torch_export(const std::vector<ZipRecord>& records, const std::string& file) {
+  constexpr std::array<std::string_view, 3> kRecords = {"archive_format", "models/model.json",
+                                                        "serialized_exported_program.json"};
+  for (const ZipRecord& record : records) {
+    std::string_view name = record.entry.name;
+    const bool whole = std::find(kRecords.begin(), kRecords.end(), name) != kRecords.end();
+    name.remove_prefix(std::min(name.find('/') + 1, name.size()));
+    if (!whole && std::find(kRecords.begin(), kRecords.end(), name) == kRecords.end()) continue;
+    refuse_archive(file,
+                   "is an archive of torch.export (.pt2), not of TorchScript; export the model with "
+                   "torch.jit.trace(...).save(...) or scripts/export_bert.py instead");
+  }
+}
+
 }  // namespace
 
 void refuse_archive(const std::string& file, const std::string& what) {
@@ -203,6 +220,7 @@ ZipDirectory read_zip_directory(Bytes bytes, const std::string& file) {
   if (!directory.empty())
     refuse_archive(file, std::string("its directory is longer than its records") + kDamaged);
 
+  refuse_torch_export(records, file);
   check_zip_records(bytes, place.offset, records, file);
   ZipDirectory result;
   result.top_folder = check_zip_names(records, file);

@@ -76,9 +76,18 @@ def save_bad_code():
             bad.writestr(name, data.replace(b"def forward(", b"def forward)") if name.endswith(".py") else data)
 
 
+def save_exported():
+    """torch.export's archive, and one with the records that it had before PyTorch 2.8."""
+    torch.export.save(torch.export.export(Net().eval(), (torch.zeros(1, 8),)), "exported.pt2")
+    with zipfile.ZipFile("exported_old.pt2", "w") as old:
+        for name in ("serialized_exported_program.json", "serialized_state_dict.pt", "version"):
+            old.writestr(name, "{}")
+
+
 def main():
     save_nan()
     save_bad_code()
+    save_exported()
     torch.jit.script(SavesInForward()).save("saves.pt")
     torch.jit.script(ReadsInForward()).save("reads.pt")
     torch.jit.script(HoldsRunsOnLoad()).save("setstate.pt")
