@@ -43,6 +43,61 @@ config() { printf '%s' "$1" >layers.json; }
   refused 4 "torch.jit.trace" -- prune2to4 prune state_dict.pt
 }
 
+@test "a Hugging Face folder in the place of a model names the export" {
+  mkdir minilm
+  echo '{}' >minilm/config.json
+  refused 5 '"minilm"' "Hugging Face" "scripts/export_bert.py minilm minilm.pt" -- prune2to4 prune minilm
+  refused 5 "scripts/export_bert.py minilm minilm.pt" -- prune2to4 inspect minilm/
+  refused 5 "scripts/export_bert.py minilm minilm.pt" -- prune2to4 bench minilm --device cpu
+  mkdir other
+  refused 5 '"other": it is a folder' -- prune2to4 inspect other
+  refused 5 '"other": it is a folder' -- prune2to4 prune model.pt --config other
+}
+
+@test "an archive of torch.export is called so" {
+  cp "$BATS_FILE_TMPDIR"/{exported,exported_old}.pt2 .
+  refused 4 "exported.pt2 is an archive of torch.export (.pt2)" "scripts/export_bert.py" -- prune2to4 prune exported.pt2
+  refused 4 "is an archive of torch.export" "torch.jit.trace" -- prune2to4 inspect exported_old.pt2
+}
+
+@test "an output that is an input or another output" {
+  ln -s model.pt soft.pt
+  ln model.pt hard.pt
+  local name
+  for name in model.pt ./model.pt "$PWD/model.pt" soft.pt hard.pt; do
+    refused 2 "[prune] --export-json" 'MODEL "model.pt"' -- prune2to4 prune model.pt --export-json "$name"
+  done
+  refused 2 "--output" "--export-json" "one file" -- prune2to4 prune model.pt -o out.pt --export-json ./out.pt
+  refused 2 "--export-json" "the report beside --output" -- prune2to4 prune model.pt --export-json model.2to4.report.md
+  cp model.pt data
+  refused 2 "--predictions" "--data" -- prune2to4 eval soft.pt --data data --predictions ./data
+  refused 2 "--checkpoint" "was not written by prune2to4" -- prune2to4 finetune soft.pt --train x --checkpoint "$(basename "$(mktemp -p . other.XXX)")"
+  refused 2 "--output cannot be stdout" -- prune2to4 prune model.pt -o -
+}
+
+@test "what stdout leads to is appended to, and not replaced" {
+  echo before >log
+  prune2to4 inspect model.pt --export-json /dev/stdout --format csv >>log
+  head -1 log | grep -qx before
+  grep -q '"sha256"' log
+  tail -1 log | grep -q qa_outputs.weight,
+}
+
+@test "JSON on stdout in the place of the table" {
+  prune2to4 inspect model.pt --export-json - | jq -e .sha256
+  prune2to4 prune model.pt --dry-run --format md --export-json - | jq -e .dry_run
+  [[ ! -e - ]]
+}
+
+@test "a variable of the environment that nothing reads is warned of" {
+  expect 0 "PRUNE2TO4_MINF1 is set, but nothing reads it; did you mean PRUNE2TO4_MIN_F1?" -- \
+    env PRUNE2TO4_MINF1=70 PRUNE2TO4_MIN_EM=1 PRUNE2TO4_CPU=avx2 prune2to4 inspect model.pt
+  [[ $(grep -c '^prune2to4: warning' <<<"$output") -eq 1 ]]
+  # Whoever reads such a variable names it in one place.
+  run grep -rnE 'getenv\("PRUNE2TO4_' "$repository/src"
+  [[ $status -eq 1 ]]
+}
+
 @test "a truncated and a damaged model" {
   head -c 300000 model.pt >cut.pt
   refused 4 "[archive]" "cut.pt" -- prune2to4 prune cut.pt
