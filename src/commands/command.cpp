@@ -105,6 +105,23 @@ void Command::finish() {
   }
 }
 
+std::string Command::origins_of(const std::string& message) const {
+  std::string origins;
+  for (const Value& value : values_) {
+    const std::string name = value.relations->option->get_name();
+    const size_t at = message.find(name);
+    if (value.left_out || at == std::string::npos || message.find(value.origin) != std::string::npos)
+      continue;
+    const size_t end = at + name.size();
+    if (end < message.size() &&
+        (std::isalnum(static_cast<unsigned char>(message[end])) != 0 || message[end] == '-')) {
+      continue;  // a longer name
+    }
+    origins += (origins.empty() ? " (" : "; ") + name + " is set by " + value.origin;
+  }
+  return origins.empty() ? "" : origins + ")";
+}
+
 bool Command::given(const std::string& option) const {
   const CLI::Option* wanted = get_option(option);
   return wanted->count() > 0 || value_of(wanted) != nullptr;
@@ -145,16 +162,28 @@ void Command::leave_out(Value& value, const std::string& reason) {
   notes_.push_back(value.origin + " is left out: " + reason);
 }
 
+// What the option cannot apply without, where it is not given.
+std::string Command::missing_for(const Relations& relations) const {
+  for (const CLI::Option* needed : relations.needs) {
+    if (!is_on(needed)) return needed->get_name();
+  }
+  const auto companions = companions_.find(relations.option);
+  if (companions == companions_.end()) return "";
+  const auto& others = companions->second;
+  const bool is_there =
+      std::any_of(others.begin(), others.end(), [this](const CLI::Option* other) { return is_on(other); });
+  return is_there ? "" : others.front()->get_name();
+}
+
 void Command::leave_out_unneeded() {
   for (bool changed = true; changed;) {
     changed = false;
     for (Value& value : values_) {
       if (value.left_out || !is_on(value.relations->option)) continue;
-      for (const CLI::Option* needed : value.relations->needs) {
-        if (value.left_out || is_on(needed)) continue;
-        leave_out(value, "there is no " + needed->get_name());
-        changed = true;
-      }
+      const std::string missing = missing_for(*value.relations);
+      if (missing.empty()) continue;
+      leave_out(value, "there is no " + missing);
+      changed = true;
     }
   }
 }

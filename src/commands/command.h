@@ -37,6 +37,12 @@ class Command : public CLI::App {
   // What the options name in this run, after finish().
   std::vector<UsedFile> used_files() const;
 
+  // A value of `option` from the environment or the settings is left out unless one of `others` is given; a
+  // flag without them is for the command to refuse.
+  void apply_only_with(CLI::Option* option, const std::vector<CLI::Option*>& others) {
+    companions_[option] = others;
+  }
+
   // Once all options are set up, before parsing: from here on this class, not CLI11, looks after the
   // environment and after options that are required, need or exclude others.
   void take_over();
@@ -51,6 +57,8 @@ class Command : public CLI::App {
 
   // Which values were left out, and why; after finish().
   const std::vector<std::string>& notes() const { return notes_; }
+  // " (--min-f1 is set by PRUNE2TO4_MIN_F1)", for each option in a message that no flag gave; "": none.
+  std::string origins_of(const std::string& message) const;
   bool given(const std::string& option) const;
   std::vector<std::string> environment_names() const;
 
@@ -76,12 +84,14 @@ class Command : public CLI::App {
   void add_value(const CLI::Option* option, const std::string& text, Source source,
                  const std::string& origin);
   void leave_out(Value& value, const std::string& reason);
+  std::string missing_for(const Relations& relations) const;
   void leave_out_unneeded();
   void leave_out_excluded();
   void check_flags() const;
   void set(const Value& value) const;
 
   std::vector<FileOption> files_;
+  std::map<const CLI::Option*, std::vector<CLI::Option*>> companions_;
   std::vector<Relations> relations_;  // in the order of the options
   std::vector<Value> values_;         // the environment's first
   std::vector<std::string> notes_;

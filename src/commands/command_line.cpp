@@ -60,6 +60,32 @@ void send_to_stdout(EvalOptions& eval) {
   }
 }
 
+void begin(const Command& command, const CommandLine& line, const OutputOptions& results) {
+  set_log_level(results);
+  for (const std::string& note : command.notes()) log::debug(note);
+  warn_of_unknown_variables(line.commands);
+}
+
+void run(const Command& command, const CommandLine& line, std::ostream& out) {
+  const std::string name = command.get_name();
+  if (name == "prune") {
+    begin(command, line, line.prune.results);
+    run_prune(line.prune, out);
+  } else if (name == "finetune") {
+    begin(command, line, line.finetune.results);
+    run_finetune(line.finetune, out);
+  } else if (name == "eval") {
+    begin(command, line, line.eval.results);
+    run_eval(line.eval, out);
+  } else if (name == "bench") {
+    begin(command, line, line.bench.results);
+    run_bench(line.bench, out);
+  } else {
+    begin(command, line, line.inspect.results);
+    run_inspect(line.inspect, out);
+  }
+}
+
 }  // namespace
 
 CommandLine::CommandLine()
@@ -119,32 +145,17 @@ int run_command_line(int argc, const char* const* argv, std::ostream& out) {
   } catch (const CLI::ParseError& error) {
     explain(line.app, error, argc, argv);
   }
-  const std::vector<std::string> words(argv, argv + argc);
-  const auto begin = [&](const OutputOptions& results) {
-    set_log_level(results);
-    for (const std::string& note : command->notes()) log::debug(note);
-    warn_of_unknown_variables(line.commands);
-  };
-  const std::string name = command->get_name();
-  if (name == "prune") {
-    line.prune.command = words;
-    begin(line.prune.results);
-    run_prune(line.prune, out);
-  } else if (name == "finetune") {
-    line.finetune.command = words;
-    begin(line.finetune.results);
-    run_finetune(line.finetune, out);
-  } else if (name == "eval") {
-    line.eval.command = words;
-    begin(line.eval.results);
-    run_eval(line.eval, out);
-  } else if (name == "bench") {
-    line.bench.command = words;
-    begin(line.bench.results);
-    run_bench(line.bench, out);
-  } else {
-    begin(line.inspect.results);
-    run_inspect(line.inspect, out);
+  for (auto* words : {&line.prune.command, &line.finetune.command, &line.eval.command, &line.bench.command}) {
+    words->assign(argv, argv + argc);
+  }
+  try {
+    run(*command, line, out);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    const std::string origins = error.status() == ExitStatus::kUsage ? command->origins_of(message) : "";
+    if (origins.empty()) throw;
+    const size_t end = message.find("] ");
+    throw Error(ExitStatus::kUsage, message.substr(1, end - 1), message.substr(end + 2) + origins);
   }
   return static_cast<int>(ExitStatus::kOk);
 }

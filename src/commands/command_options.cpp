@@ -77,10 +77,11 @@ void add_calibration(Command& command, PruneOptions& options, CLI::Option* dry_r
   calibrate->group("Calibration")->excludes(dry_run);
   std::vector<std::string> names;
   for (const auto& [name, method] : kCalibrationMethods) names.push_back(name);
-  add_choice(
+  auto* method = add_choice(
       command, "--method", options.method, names,
-      "weight-norm, wanda, sparsegpt or reconstruction [reconstruction with --calibrate, else weight-norm]")
-      ->group("Calibration");
+      "weight-norm, wanda, sparsegpt or reconstruction [reconstruction with --calibrate, else weight-norm]");
+  method->group("Calibration");
+  command.apply_only_with(method, {calibrate});
   check_number(from_environment(command.add_option("--windows", options.windows,
                                                    "Calibrate on N windows of the file at most [1024]")),
                kPositiveWhole)
@@ -99,18 +100,19 @@ void add_calibration(Command& command, PruneOptions& options, CLI::Option* dry_r
 }
 
 void add_sensitivity(Command& command, PruneOptions& options, CLI::Option* dry_run) {
-  from_environment(
+  auto* sensitivity =
       command.add_flag("--sensitivity", options.sensitivity,
-                       "Prune one layer at a time, and report what each costs on --eval or --calibrate"))
-      ->group("Sensitivity")
-      ->excludes(dry_run);
-  check_number(
-      from_environment(command.add_option("--skip-worst", options.skip_worst,
-                                          "Keep the N layers dense that cost most; measures --sensitivity")),
-      kPositiveWhole)
+                       "Prune one layer at a time, and report what each costs on --eval or --calibrate");
+  from_environment(sensitivity)->group("Sensitivity")->excludes(dry_run);
+  auto* skip_worst = command.add_option("--skip-worst", options.skip_worst,
+                                        "Keep the N layers dense that cost most; measures --sensitivity");
+  check_number(from_environment(skip_worst), kPositiveWhole)
       ->type_name("N")
       ->group("Sensitivity")
       ->excludes(dry_run);
+  for (CLI::Option* option : {sensitivity, skip_worst}) {
+    command.apply_only_with(option, {command.get_option("--eval"), command.get_option("--calibrate")});
+  }
 }
 
 }  // namespace

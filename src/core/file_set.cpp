@@ -76,8 +76,9 @@ void check_own(const UsedFile& file, const std::string& stage) {
   if (status.type() != fs::file_type::regular) refuse("is no regular file; name a file");
   if (safetensors_format(file.path) != file.own_format) {
     refuse(
-        "this file was not written by prune2to4 for this purpose, and is not replaced; name another file, or "
-        "move this one away");
+        "this file was not written by prune2to4 for this purpose, or its header is damaged, and is not "
+        "replaced; "
+        "name another file, or move this one away");
   }
 }
 

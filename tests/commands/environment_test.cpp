@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <sstream>
 
 #include "command_run.h"
 #include "core/environment_variable.h"
@@ -65,6 +66,34 @@ CATCH_TEST_CASE("a flag wins over a variable that excludes it or that needs what
   parse(bench, {"bench", "model.pt", "--no-baseline"});
   CATCH_CHECK(bench.bench.baseline.empty());
   CATCH_CHECK(bench.bench.results.quiet);
+}
+
+CATCH_TEST_CASE("a variable that only applies beside another option is left out without it") {
+  const Variable method("PRUNE2TO4_METHOD", "wanda");
+  const Variable sensitivity("PRUNE2TO4_SENSITIVITY", "true");
+  const Variable skip("PRUNE2TO4_SKIP_WORST", "2");
+  CommandLine line;
+  CATCH_CHECK(parse(line, {"prune", "model.pt"}).notes().size() == 3);
+  CATCH_CHECK(line.prune.method.empty());
+  CATCH_CHECK_FALSE(line.prune.sensitivity);
+  CommandLine asked;
+  CATCH_CHECK(parse(asked, {"prune", "model.pt", "--eval", "dev"}).notes().size() == 1);
+  CATCH_CHECK(asked.prune.skip_worst == 2);
+  CommandLine calibrated;
+  parse(calibrated, {"prune", "model.pt", "--calibrate", "text"});
+  CATCH_CHECK(calibrated.prune.method == "wanda");
+  CommandLine flag;
+  parse(flag, {"prune", "model.pt", "--method", "wanda"});
+  CATCH_CHECK(flag.prune.method == "wanda");  // which the command then refuses
+}
+
+CATCH_TEST_CASE("an error about an option that a variable set names the variable") {
+  const Variable drop("PRUNE2TO4_MAX_F1_DROP", "1");
+  const char* const words[] = {"prune2to4", "eval", "model.pt", "--data", "dev"};
+  std::ostringstream out;
+  CATCH_CHECK_THROWS_WITH(run_command_line(5, words, out),
+                          Catch::StartsWith("[eval] --max-f1-drop needs --baseline") &&
+                              Catch::EndsWith("(--max-f1-drop is set by PRUNE2TO4_MAX_F1_DROP)"));
 }
 
 CATCH_TEST_CASE("a flag's variable may say no") {

@@ -89,6 +89,20 @@ CATCH_TEST_CASE("the newest of two generations is read, and no third is kept") {
   CATCH_CHECK(holds(read_checkpoint(folder / "d"), 3));
 }
 
+CATCH_TEST_CASE("a checkpoint whose name is a link stays behind it, and so does the one before") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "disk");
+  fs::create_symlink("disk/c", folder / "link");
+  write_two(folder / "link");
+  CATCH_CHECK(fs::read_symlink(folder / "link") == "disk/c");
+  CATCH_CHECK(holds(read_checkpoint(folder / "link"), 2));
+  CATCH_CHECK(previous_checkpoint(folder / "link") == folder / "disk/c.previous");
+  CATCH_CHECK(holds(read_checkpoint(folder / "disk/c.previous"), 1));
+  remove_checkpoint(folder / "link");
+  CATCH_CHECK(fs::is_symlink(folder / "link"));
+  CATCH_CHECK(fs::is_empty(folder / "disk"));
+}
+
 CATCH_TEST_CASE("whichever byte of the newest is damaged, the one before it is used") {
   const TemporaryFolder folder;
   write_two(folder / "c");
