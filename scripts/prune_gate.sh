@@ -16,6 +16,16 @@ set -euo pipefail
 model=$1 data=$2 max_f1_drop=$3 output=$4
 program=${PRUNE2TO4:-$(dirname -- "${BASH_SOURCE[0]}")/../build/prune2to4}
 
+# The program compares the files of one command, which DATA is not of when sparse.pt is written.
+for file in sparse.pt sparse.report.{json,md,html} predictions.json evaluation.json; do
+  for input in "$model" "$data"; do
+    [[ ! $input -ef $output/$file ]] || {
+      printf '[prune_gate] %s in OUTPUT_FOLDER is the file of %s, which would be overwritten; name another folder\n' \
+        "$file" "$input" >&2
+      exit 2
+    }
+  done
+done
 mkdir -p "$output"
 "$program" prune "$model" --output "$output/sparse.pt" --quiet
 "$program" eval "$output/sparse.pt" --data "$data" --baseline "$model" --max-f1-drop "$max_f1_drop" \

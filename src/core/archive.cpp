@@ -48,11 +48,12 @@ void refuse_hugging_face(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path / "config.json", ignored)) return;
   const std::filesystem::path folder = path.has_filename() ? path : path.parent_path();
   const std::string name = printable(folder.string());
+  const bool is_dots = folder.filename() == "." || folder.filename() == "..";
   throw Error(ExitStatus::kFileSystem, "read",
               "cannot read \"" + name +
                   "\": it is a folder of Hugging Face, not a TorchScript archive; export it: "
                   "scripts/export_bert.py " +
-                  name + " " + name + ".pt");
+                  name + " " + (is_dots ? "model" : name) + ".pt");
 }
 
 }  // namespace

@@ -144,6 +144,9 @@ END
   expect_files out sparse.pt sparse.report.json sparse.report.md sparse.report.html evaluation.json predictions.json
   expect 1 "more than --max-f1-drop 0.5" -- env PRUNE2TO4="$build/prune2to4" "$repository/scripts/prune_gate.sh" model.pt dev.safetensors 0.5 out
   expect 5 -- env PRUNE2TO4="$build/prune2to4" "$repository/scripts/prune_gate.sh" nowhere.pt dev.safetensors 1 out
+  mkdir taken
+  ln dev.safetensors taken/sparse.report.md
+  expect 2 "sparse.report.md" "dev.safetensors" -- "$repository/scripts/prune_gate.sh" model.pt dev.safetensors 1 taken
 }
 
 @test "prune --eval puts dense, masked and packed into table, picture and JSON" {
