@@ -47,6 +47,9 @@ struct PruneOptions {
   bool save_settings = false;   // write prune2to4.json, which `eval` without a model reads
   bool dry_run = false;         // list layers, shapes and bytes; write nothing
   bool allow_nonfinite = false;
+  bool allow_unpacked = false;      // mask also layers that cannot be packed
+  std::string probe;                // safetensors file: inputs to compare on; empty: random ones
+  bool require_comparison = false;  // an error where packed and masked cannot be compared
   bool trust_model = false;
   std::vector<std::string> command;  // argv, for the report
 };

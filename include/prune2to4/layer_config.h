@@ -48,6 +48,7 @@ struct LayerChoice {
   MaskOptions mask;
   std::string
       rule;  // "default: name contains \"layer\"", "/layers/3 match \"bert.*\"", "/layers/4 skip", "no rule"
+  std::string obstacle = {};  // why it was taken off the choice: it cannot be packed; empty: it was not
 };
 
 // One choice per name, in order. `other_parameters` are names that exist but are not weights of a linear.

@@ -50,7 +50,11 @@ class InlinedModel {
   int64_t packed_calls() const { return packed_calls_; }
   // Names of all other parameters and buffers.
   std::vector<std::string> other_tensors() const;
-  // What a user should know: calls whose weight is computed, methods that a sparse model will not keep.
+  // Linear layers that cannot be seen as such (a fast path, a parametrization, Conv1D): sentences with the
+  // mend.
+  const std::vector<std::string>& hidden_linears() const { return hidden_linears_; }
+  // What a user should know: the hidden linears, dropout that is live, methods that a sparse model will not
+  // keep.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
   // Puts another tensor in the place of a linear's weight; the tensor that was there stays with whoever
@@ -78,6 +82,7 @@ class InlinedModel {
   std::map<std::string, std::shared_ptr<torch::jit::Graph>> graphs_;        // by method name
   std::vector<LinearLayer> linears_;
   int64_t packed_calls_ = 0;
+  std::vector<std::string> hidden_linears_;
   std::vector<std::string> warnings_;
 };
 

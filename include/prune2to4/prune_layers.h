@@ -18,6 +18,9 @@ using CalibratedWeights = std::map<std::string, CalibratedWeight>;  // by name
 // Whether mask_layers() masks the weight when it is chosen.
 bool can_mask(const LinearLayer& layer);
 
+// Takes layers off the choice that could be masked, but not packed, and notes why (LayerChoice::obstacle).
+void leave_unpackable_dense(const InlinedModel& model, std::vector<LayerChoice>& choices);
+
 // The layers that mask_layers() would mask, by their places in the model: those that share one weight and are
 // pruned together in one group, in order.
 std::vector<std::vector<size_t>> pruned_groups(const InlinedModel& model,

@@ -90,7 +90,14 @@ struct SensitivityReport {
   double seconds = 0;
 };
 
-// One forward pass of the masked dense model beside the packed one, on the same random batch.
+// An input that the packed model was compared on.
+struct ProbeInput {
+  std::string name;
+  std::string dtype;
+  std::vector<int64_t> shape;
+};
+
+// One forward pass of the masked dense model beside the packed one, on the same batch.
 struct ProbeReport {
   bool ran = false;
   std::string reason;  // why it did not run
@@ -100,6 +107,11 @@ struct ProbeReport {
   std::string dtype;                    // of the logits
   double largest_logit = 0;             // absolute
   double largest_logit_difference = 0;  // absolute
+  std::string source{};                 // file name of --probe; empty: the batch is random
+  std::vector<ProbeInput> inputs{};     // in forward's order
+  std::string needs{};                  // what forward asks for, where it did not run
+  int64_t integers = 0;                 // outputs that are integers or booleans
+  int64_t changed_integers = 0;
 };
 
 struct FileReport {

@@ -8,8 +8,8 @@
 
 namespace prune2to4 {
 
-// A tensor as write_safetensors() takes it. Precondition: contiguous, on the CPU, of float32, uint8, int32 or
-// int64; it outlives the view.
+// A tensor as write_safetensors() takes it. Precondition: contiguous, on the CPU, of a floating type of 16 to
+// 64 bits, an integer type or bool; it outlives the view.
 TensorView view_of(const NamedTensor& named);
 
 // In memory of its own; nothing where it has another dtype.

@@ -115,6 +115,18 @@ void add_sensitivity(Command& command, PruneOptions& options, CLI::Option* dry_r
   }
 }
 
+void add_comparison(Command& command, PruneOptions& options, CLI::Option* dry_run) {
+  add_input_file(command, "--probe", options.probe,
+                 "Compare packed and masked on the tensors of this safetensors file, named as forward's "
+                 "arguments [random ones]")
+      ->group("Comparison")
+      ->excludes(dry_run);
+  from_environment(command.add_flag("--require-comparison", options.require_comparison,
+                                    "Write nothing where packed and masked cannot be compared"))
+      ->group("Comparison")
+      ->excludes(dry_run);
+}
+
 }  // namespace
 
 Command& setup_prune(CLI::App& app, PruneOptions& options) {
@@ -139,6 +151,7 @@ Command& setup_prune(CLI::App& app, PruneOptions& options) {
           .add_option("--device", options.device,
                       "Where the models are compared and evaluated: auto, cpu or cuda[:N] [auto]")
           ->type_name("NAME"));
+  add_comparison(command, options, dry_run);
   add_evaluation(command, options, dry_run);
   add_calibration(command, options, dry_run);
   add_sensitivity(command, options, dry_run);
@@ -150,6 +163,8 @@ Command& setup_prune(CLI::App& app, PruneOptions& options) {
       ->type_name("N");
   from_environment(
       command.add_flag("--allow-nonfinite", options.allow_nonfinite, "Accept NaN and infinity in weights"));
+  from_environment(command.add_flag("--allow-unpacked", options.allow_unpacked,
+                                    "Mask layers that cannot be packed, too: dense, with zeros"));
   from_environment(command.add_flag("--trust-model", options.trust_model,
                                     "Accept code in the archive that could touch files"));
   add_output_options(command, options.results);

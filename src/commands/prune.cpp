@@ -6,6 +6,7 @@
 #include "commands/clock.h"
 #include "commands/compare_packed.h"
 #include "commands/evaluation_data.h"
+#include "commands/layer_selection.h"
 #include "commands/model_files.h"
 #include "commands/output_files.h"
 #include "commands/sensitivity.h"
@@ -33,18 +34,6 @@ Settings updated_settings(const PruneOptions& options, const fs::path& output) {
   settings.model = output.string();
   if (!options.eval.empty()) settings.commands["eval"]["data"] = options.eval;
   return settings;
-}
-
-std::vector<LayerChoice> choose(const InlinedModel& model, const LayerConfig& config) {
-  std::vector<std::string> names;
-  for (const LinearLayer& linear : model.linears()) names.push_back(linear.name);
-  auto choices = choose_layers(config, names, model.other_tensors());
-  for (const LayerChoice& choice : choices) {
-    if (choice.selected) return choices;
-  }
-  const std::string packed =
-      model.packed_calls() > 0 ? " (the model has layers that are packed already)" : "";
-  throw Error(ExitStatus::kUsage, "layers", "no layer is selected" + packed + "; name some with --config");
 }
 
 void note_separated(const InlinedModel& model, Report& report) {
@@ -93,13 +82,33 @@ class PruneRun {
   }
 
   void run(std::ostream& out) {
+    try {
+      run_stages(out);
+    } catch (const Error& error) {
+      // They may say why it failed.
+      for (const std::string& warning : report_.warnings) {
+        if (std::string_view(error.what()).find(warning) == std::string_view::npos) log::warn(warning);
+      }
+      throw;
+    }
+  }
+
+ private:
+  using Packed = std::map<std::string, c10::IValue>;
+
+  void run_stages(std::ostream& out) {
     Archive archive = read_model_archive(options_.model, options_.trust_model, report_);
     extra_ = extra_records(archive);
+    examples_ = traced_inputs(archive);
     stages_.done("verify");
     InlinedModel model(load_model(std::move(archive)), options_.trust_model);
     report_.warnings.insert(report_.warnings.end(), model.warnings().begin(), model.warnings().end());
     stages_.done("load");
-    const std::vector<LayerChoice> choices = choose(model, config_);
+    const std::vector<LayerChoice> choices =
+        select_layers(model, config_, options_.allow_unpacked, report_.warnings);
+    if (!options_.dry_run && (options_.require_comparison || !options_.probe.empty())) {
+      require_comparison(probe_of(model));  // Known before the work is done.
+    }
     if (options_.permute) {
       report_.permutation = permute_channels(model, choices, options_.seed);
       stages_.done("permute");
@@ -109,9 +118,6 @@ class PruneRun {
     const auto packed = pack(model);
     if (ranks_.first()) write(model, packed, out);
   }
-
- private:
-  using Packed = std::map<std::string, c10::IValue>;
 
   const EvaluationInput* questions() const { return questions_ ? &*questions_ : nullptr; }
 
@@ -197,15 +203,28 @@ class PruneRun {
 
   void finish_masks(InlinedModel& model) {
     check_layers(model, options_.allow_nonfinite, report_.layers);
+    if (!options_.allow_unpacked) require_packed(report_.layers);
     note_separated(model, report_);
   }
 
+  Probe probe_of(const InlinedModel& model) const {
+    return probe_masked(model, examples_, options_.probe, ranks_.device, options_.seed);
+  }
+
+  void require_comparison(const Probe& probe) const {
+    if (probe.failure.empty() || !options_.require_comparison) return;
+    throw Error(ExitStatus::kModel, "compare", not_compared(probe));
+  }
+
   Packed pack(InlinedModel& model) {
-    const Probe probe = probe_masked(model, ranks_.device, options_.seed);
+    const Probe probe = probe_of(model);
+    require_comparison(probe);
+    if (!probe.failure.empty()) report_.warnings.push_back(not_compared(probe));
     stages_.done("run masked");
     Packed packed = pack_layers(model, report_.layers);
     stages_.done("pack");
     report_.probe = compare_packed(model.rewrite(packed, ranks_.device), probe, ranks_.device, options_.seed);
+    report_.probe->source = fs::path(options_.probe).filename().string();
     stages_.done("run packed");
     evaluate("packed", model, packed);
     return packed;
@@ -235,6 +254,7 @@ class PruneRun {
   Report report_;
   Stages stages_;
   ExtraRecords extra_;
+  Examples examples_;
 };
 
 }  // namespace

@@ -58,6 +58,10 @@ void check_required_records(const Archive& archive) {
 
 void check_class(const Archive& archive, const std::string& record, const std::string& name) {
   if (!is_foreign_class(name)) return;
+  if (const std::string_view origin = foreign_origin(name); !origin.empty()) {
+    refuse_record(archive.file(), record,
+                  "holds an object of the class \"" + printable(name) + "\": " + std::string(origin));
+  }
   refuse_record(archive.file(), record,
                 "holds an object of the custom class \"" + printable(name) +
                     "\", which is not prune2to4's; add --trust-model if you trust who made this model");
@@ -86,9 +90,11 @@ void check_debug_pickle(const Archive& archive, const std::string& record) {
 void check_code(const Archive& archive, const ArchiveEntry& entry) {
   const std::optional<CodeFinding> finding = scan_code(archive.text(entry));
   if (!finding) return;
-  refuse_record(archive.file(), entry.name,
-                "line " + std::to_string(finding->line) + ": " + finding->what +
-                    "; add --trust-model if you trust who made this model");
+  const std::string_view origin = foreign_origin(finding->what);
+  refuse_record(
+      archive.file(), entry.name,
+      "line " + std::to_string(finding->line) + ": " + finding->what + "; " +
+          std::string(origin.empty() ? "add --trust-model if you trust who made this model" : origin));
 }
 
 }  // namespace

@@ -88,6 +88,17 @@ std::string string_fault(const std::string& value) {
 
 }  // namespace
 
+std::string_view foreign_origin(std::string_view name) {
+  const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
+  if (has("quantized."))
+    return "the model is quantised (torch.ao.quantization); export the floating-point model";
+  if (has("xnnpack.") || has("prepacked.")) {
+    return "torch.utils.mobile_optimizer made it; export the model as it was before optimize_for_mobile";
+  }
+  if (has("mkldnn")) return "torch.jit.optimize_for_inference made it; export the model as it was before";
+  return {};
+}
+
 bool is_foreign_class(std::string_view qualified_name) {
   if (qualified_name == kOurClass || qualified_name.starts_with(std::string(kOurClass) + ".")) return false;
   return qualified_name == kClasses || qualified_name.starts_with(std::string(kClasses) + ".");

@@ -26,7 +26,11 @@ struct CodeFinding {
 // sub-module or an attribute that happens to be called "save" is refused as well.
 std::optional<CodeFinding> scan_code(std::string_view source);
 
-// The same for a qualified name from a pickle: whether it is a custom class that is not ours.
+// What made a model with operators or classes of a well-known foreign library, and the mend; empty: not known.
+// `name`: "ops.quantized.linear_dynamic", "__torch__.torch.classes.xnnpack.LinearOpContext".
+std::string_view foreign_origin(std::string_view name);
+
+// Whether a qualified name from a pickle is a custom class that is not ours.
 bool is_foreign_class(std::string_view qualified_name);
 
 }  // namespace prune2to4

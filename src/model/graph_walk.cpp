@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/graph_walk.h"
 
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
 #include <set>
 
 namespace prune2to4 {
@@ -39,6 +42,12 @@ void visit_attributes(const torch::jit::Module& module, const std::string& prefi
 
 }  // namespace
 
+std::shared_ptr<torch::jit::Graph> inlined_forward(const torch::jit::Module& module) {
+  auto graph = module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  return graph;
+}
+
 void for_each_node(torch::jit::Block* block, const std::function<void(torch::jit::Node*)>& visit) {
   for (auto it = block->nodes().begin(); it != block->nodes().end();) {
     torch::jit::Node* node = *it++;
@@ -52,6 +61,33 @@ std::optional<Attribute> read_attribute(const torch::jit::Value* value, const to
   Object* owner = read_object(value->node()->input(), root);
   if (owner == nullptr) return std::nullopt;
   return Attribute{owner, value->node()->s(c10::attr::name)};
+}
+
+std::optional<at::Tensor> stored_tensor(const torch::jit::Value* value, const torch::jit::Module& root) {
+  c10::IValue held;
+  if (const auto attribute = read_attribute(value, root)) {
+    held = attribute->first->getAttr(attribute->second);
+  } else if (const auto constant = torch::jit::toIValue(value)) {
+    held = *constant;
+  }
+  return held.isTensor() && held.toTensor().defined() ? std::optional(held.toTensor()) : std::nullopt;
+}
+
+std::vector<int64_t> stored_sizes(const torch::jit::Value* value, const torch::jit::Module& root) {
+  if (const auto tensor = stored_tensor(value, root)) return tensor->sizes().vec();
+  if (const auto attribute = read_attribute(value, root)) {
+    const auto packed = as_packed(attribute->first->getAttr(attribute->second));
+    if (packed) return {packed->rows(), packed->cols()};
+  }
+  static const std::set<c10::Symbol> kSame{c10::aten::to, c10::aten::detach, c10::aten::contiguous,
+                                           c10::aten::alias, c10::aten::clone};
+  const torch::jit::Node* node = value->node();
+  const bool transposed = node->kind() == c10::aten::t || node->kind() == c10::aten::transpose;
+  if (!transposed && !kSame.contains(node->kind())) return {};
+  std::vector<int64_t> sizes = stored_sizes(node->input(0), root);
+  if (transposed && sizes.size() > 2) return {};
+  if (transposed && sizes.size() == 2) std::swap(sizes[0], sizes[1]);
+  return sizes;
 }
 
 std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root) {

@@ -6,13 +6,18 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "prune2to4/packed_weight.h"
 
 namespace prune2to4 {
+
+// `forward` with every call of a sub-module inlined: a copy.
+std::shared_ptr<torch::jit::Graph> inlined_forward(const torch::jit::Module& module);
 
 // Every node, those of nested blocks (if, loop) included, in order. `visit` may destroy the node it is given.
 void for_each_node(torch::jit::Block* block, const std::function<void(torch::jit::Node*)>& visit);
@@ -22,6 +27,13 @@ using Attribute = std::pair<c10::ivalue::Object*, std::string>;
 
 // The attribute that a chain of prim::GetAttr from the graph's first input reads; none for any other value.
 std::optional<Attribute> read_attribute(const torch::jit::Value* value, const torch::jit::Module& root);
+
+// The tensor that a parameter, a buffer or a constant of the graph holds; none for any other value.
+std::optional<at::Tensor> stored_tensor(const torch::jit::Value* value, const torch::jit::Module& root);
+
+// Sizes of such a tensor or of a packed weight, also behind casts and a transposition; empty: not known
+// before the graph runs.
+std::vector<int64_t> stored_sizes(const torch::jit::Value* value, const torch::jit::Module& root);
 
 // Fully qualified names of all tensor attributes, by the first path that leads to each.
 std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root);

@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "model/findings.h"
 #include "model/graph_walk.h"
 #include "prune2to4/error.h"
 #include "prune2to4/model.h"
@@ -64,8 +65,6 @@ std::shared_ptr<Graph> inlined_graph(const torch::jit::Method& method) {
 struct Uses {
   std::vector<Attribute> linears;           // read as the weight of aten::linear, in order of the calls
   std::map<Attribute, std::string> others;  // any other use: the operator
-  std::map<std::string, int> computed;      // operators whose result is the weight of aten::linear
-  int64_t constant_weights = 0;
   int64_t packed_calls = 0;
 };
 
@@ -81,11 +80,9 @@ void collect_uses(Graph& graph, const torch::jit::Module& root, Uses& uses) {
       if (attribute && linear && i == 1) {
         if (seen.insert(*attribute).second) uses.linears.push_back(*attribute);
       } else if (attribute) {
-        uses.others.emplace(*attribute, node->kind().toQualString());
-      } else if (linear && i == 1) {
-        const bool constant = input->node()->kind() == c10::prim::Constant;
-        uses.constant_weights += constant;
-        if (!constant) ++uses.computed[input->node()->kind().toQualString()];
+        // What computes with it says more than what asks for its device.
+        std::string& other = uses.others[*attribute];
+        if (other.empty() || other.starts_with("prim::")) other = node->kind().toQualString();
       }
     }
   });
@@ -102,6 +99,17 @@ std::string obstacle(const at::Tensor& weight, const Uses& uses, const Attribute
   if (weight.size(1) % 4 != 0)
     return "its input width " + std::to_string(weight.size(1)) + " is not a multiple of 4";
   return "";
+}
+
+[[noreturn]] void refuse_without_linears(const Graphs& graphs, const std::vector<std::string>& hidden) {
+  if (const int64_t constants = constant_matrices(graphs); constants > 0) {
+    refuse("the model is frozen: its " + std::to_string(constants) +
+           " linear weights are constants without names; save it without torch.jit.freeze or "
+           "torch.jit.optimize_for_inference");
+  }
+  std::string message = "forward calls no linear layer (aten::linear) whose weight is a parameter";
+  for (const std::string& sentence : hidden) message += "; " + sentence;
+  refuse(message);
 }
 
 }  // namespace
@@ -125,13 +133,9 @@ InlinedModel::InlinedModel(torch::jit::Module module, bool trust_model) : module
     collect_uses(*graph, module_, uses);
     graphs_.emplace(method.name(), std::move(graph));
   }
-  if (uses.linears.empty() && uses.constant_weights > 0) {
-    refuse("the model is frozen: its " + std::to_string(uses.constant_weights) +
-           " linear weights are constants without names; save it without torch.jit.freeze");
-  }
   packed_calls_ = uses.packed_calls;
-  if (uses.linears.empty() && packed_calls_ == 0)
-    refuse("forward calls no linear layer (aten::linear) whose weight is a parameter");
+  hidden_linears_ = prune2to4::hidden_linears(graphs_, module_);
+  if (uses.linears.empty() && packed_calls_ == 0) refuse_without_linears(graphs_, hidden_linears_);
 
   const auto names = tensor_names(module_);
   for (const Attribute& attribute : uses.linears) {
@@ -147,15 +151,8 @@ InlinedModel::InlinedModel(torch::jit::Module module, bool trust_model) : module
       if (other != attribute && tensor.is_alias_of(weight)) linears_.back().shares_with.push_back(name);
     }
   }
-  for (const auto& [operation, count] : uses.computed) {
-    warnings_.push_back(std::to_string(count) + " linear call(s) compute their weight in forward (" +
-                        operation + ") and stay dense");
-  }
-  for (const auto& inner : module_.named_modules()) {
-    for (const torch::jit::Method& method : inner.value.get_methods()) {
-      if (inner.name.empty() || method.name() == "forward") continue;
-      warnings_.push_back("method " + inner.name + "." + method.name() + " is not kept");
-    }
+  for (const auto& sentences : {hidden_linears_, training_mode(graphs_), lost_methods(module_)}) {
+    warnings_.insert(warnings_.end(), sentences.begin(), sentences.end());
   }
 }
 

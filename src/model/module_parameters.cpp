@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prune2to4/module_parameters.h"
 
-#include <torch/csrc/jit/passes/inliner.h>
-
 #include <algorithm>
 #include <set>
 
@@ -19,8 +17,7 @@ bool same_memory(const at::Tensor& a, const at::Tensor& b) {
 
 std::vector<NamedTensor> forward_parameters(const torch::jit::Module& module) {
   std::set<Attribute> read;
-  const auto graph = module.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
+  const auto graph = inlined_forward(module);
   for_each_node(graph->block(), [&](torch::jit::Node* node) {
     for (const torch::jit::Value* input : node->inputs()) {
       if (const auto attribute = read_attribute(input, module)) read.insert(*attribute);
@@ -46,8 +43,7 @@ std::map<std::string, NamedTensor> linear_biases(const torch::jit::Module& modul
   constexpr size_t kBias = 2;
   std::map<Attribute, std::set<Attribute>> weights;  // that are read together with each bias
   std::set<Attribute> read_elsewhere;
-  const auto graph = module.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
+  const auto graph = inlined_forward(module);
   for_each_node(graph->block(), [&](torch::jit::Node* node) {
     for (size_t i = 0; i < node->inputs().size(); ++i) {
       const auto attribute = read_attribute(node->input(i), module);

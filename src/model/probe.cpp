@@ -3,160 +3,244 @@
 
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/isnan.h>
-#include <ATen/ops/nan_to_num.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
-#include <ATen/ops/where.h>
-#include <ATen/ops/zeros_like.h>
-#include <c10/core/InferenceMode.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
 
-#include <cmath>
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <numeric>
 #include <set>
 
-#include "model/graph_walk.h"
+#include "model/input_spec.h"
+#include "model/probe_run.h"
 #include "prune2to4/interrupt.h"
-#include "prune2to4/model.h"
-#include "prune2to4/statistics.h"
-#include "prune2to4/text_batch.h"
 
 namespace prune2to4 {
 namespace {
 
-struct Shape {
-  int64_t batch;
-  int64_t sequence;
+using Content = InputSpec::Content;
+
+constexpr size_t kMostTrials = 256;
+constexpr size_t kLeastTrials = 32;
+constexpr std::chrono::seconds kLongestSearch{10};
+constexpr size_t kMostCombinations = 32;
+constexpr size_t kLikelySizes = 4;
+constexpr size_t kLikelyCombinations = 4;
+
+// How random inputs are drawn. The first suits most models; others are for those that take a logarithm, or
+// whose masks are true where nothing is to be seen.
+struct Drawing {
+  bool positive = false;
+  bool inverted_masks = false;
+};
+constexpr std::array<Drawing, 4> kDrawings{{{false, false}, {true, false}, {false, true}, {true, true}}};
+
+// Which of each input's shapes and types are tried.
+struct Choice {
+  std::vector<size_t> shapes;
+  size_t dtype = 0;
+  OpenSizes sizes;
 };
 
-constexpr size_t kMostShapes = 64;
-
-// Small integers among the graph's constants, ascending: a trace that wired its shape in names it there.
-std::set<int64_t> small_constants(const torch::jit::Module& model, int64_t largest) {
-  std::set<int64_t> constants;
-  auto graph = model.get_method("forward").graph();
-  for_each_node(graph->block(), [&](torch::jit::Node* node) {
-    if (node->kind() != c10::prim::Constant) return;
-    const auto value = torch::jit::toIValue(node->output());
-    if (value && value->isInt() && value->toInt() > 0 && value->toInt() <= largest)
-      constants.insert(value->toInt());
-  });
-  return constants;
+at::ScalarType dtype_of(const InputSpec& spec, size_t choice) {
+  return spec.dtypes[std::min(choice, spec.dtypes.size() - 1)];
 }
 
-// Shapes worth trying, short first: it costs least, and only a trace that wired its shape in refuses it.
-std::vector<Shape> candidate_shapes(const torch::jit::Module& model) {
-  std::vector<Shape> shapes;
-  for (const int64_t sequence : {16, 384, 128, 512, 256, 64, 32}) {
-    for (const int64_t batch : {2, 1}) shapes.push_back({batch, sequence});
+// Ones, and zeros behind five eighths of the last row's length; of one dimension, the last element is zero.
+at::Tensor random_mask(const std::vector<int64_t>& shape, bool inverted) {
+  at::Tensor mask = at::ones(shape, at::kLong);
+  if (!shape.empty() && shape.front() > 1) {
+    at::Tensor last = mask.narrow(0, shape.front() - 1, 1);
+    if (shape.size() > 1) last = last.slice(-1, shape.back() * 5 / 8);
+    last.zero_();
   }
-  for (const int64_t sequence : small_constants(model, 512)) {
-    for (const int64_t batch : small_constants(model, 8)) {
-      if (sequence > 3 && shapes.size() < kMostShapes) shapes.push_back({batch, sequence});
+  return inverted ? 1 - mask : mask;
+}
+
+c10::IValue random_input(const InputSpec& spec, const Choice& choice, size_t input, const Drawing& drawing) {
+  if (spec.content == Content::kScalar) {
+    if (spec.type.starts_with("Optional")) return {};
+    if (spec.type == "bool") return false;
+    return spec.type == "int" ? c10::IValue(1) : c10::IValue(1.0);
+  }
+  const std::vector<int64_t> shape = shape_of(spec.shapes[choice.shapes[input]], choice.sizes);
+  const at::ScalarType dtype = dtype_of(spec, choice.dtype);
+  // What is not known to be wider than 2 is an index of at most 1.
+  if (spec.content == Content::kIds)
+    return at::randint(0, std::max<int64_t>(1, spec.bound > 0 ? spec.bound : 2), shape, at::kLong).to(dtype);
+  if (spec.content == Content::kMask) return random_mask(shape, drawing.inverted_masks).to(dtype);
+  return (drawing.positive ? at::rand(shape, at::kFloat) : at::randn(shape, at::kFloat)).to(dtype);
+}
+
+std::vector<c10::IValue> random_inputs(const InputSpecs& specs, const Choice& choice, const Drawing& drawing,
+                                       uint64_t seed) {
+  at::manual_seed(seed);
+  std::vector<c10::IValue> inputs;
+  for (size_t i = 0; i < specs.inputs.size(); ++i) {
+    inputs.push_back(random_input(specs.inputs[i], choice, i, drawing));
+  }
+  return inputs;
+}
+
+// 2: all finite; 1: some are; 0: none, or no elements.
+int finite_share(const std::vector<at::Tensor>& outputs) {
+  int64_t elements = 0;
+  int64_t finite = 0;
+  for (const at::Tensor& output : outputs) {
+    elements += output.numel();
+    finite += at::isfinite(output).sum().item<int64_t>();
+  }
+  return finite == 0 ? 0 : finite == elements ? 2 : 1;
+}
+
+// Every combination of the inputs' shapes, the likeliest first.
+std::vector<std::vector<size_t>> shape_choices(const InputSpecs& specs) {
+  std::vector<std::vector<size_t>> choices{{}};
+  for (const InputSpec& spec : specs.inputs) {
+    std::vector<std::vector<size_t>> longer;
+    for (const auto& choice : choices) {
+      for (size_t shape = 0; shape < std::max<size_t>(1, spec.shapes.size()); ++shape) {
+        longer.push_back(choice);
+        longer.back().push_back(shape);
+      }
+    }
+    choices = std::move(longer);
+    std::stable_sort(choices.begin(), choices.end(), [](const auto& a, const auto& b) {
+      return std::accumulate(a.begin(), a.end(), size_t{0}) < std::accumulate(b.begin(), b.end(), size_t{0});
+    });
+    if (choices.size() > kMostCombinations) choices.resize(kMostCombinations);
+  }
+  return choices;
+}
+
+// Looks for inputs on which the model runs, and to which it answers.
+class Search {
+ public:
+  Search(torch::jit::Module& model, const InputSpecs& specs, at::Device device, uint64_t seed, Probe& probe)
+      : model_(model), specs_(specs), device_(device), seed_(seed), probe_(probe) {}
+
+  // Every combination of shapes at the likeliest sizes; then the likeliest combinations at all sizes.
+  void run() {
+    const auto shapes = shape_choices(specs_);
+    const size_t all = specs_.sizes.size();
+    const size_t first = std::min(kLikelySizes, all);
+    if (!try_all(shapes, shapes.size(), 0, first)) {
+      try_all(shapes, std::min(kLikelyCombinations, shapes.size()), first, all);
     }
   }
-  return shapes;
-}
 
-// Rows of the word embedding; where none is known, of the largest matrix that could be one.
-int64_t vocabulary_size(const torch::jit::Module& model) {
-  if (const int64_t rows = text_limits(model).vocabulary; rows > 0) return rows;
-  int64_t largest = 2;
-  for (const at::Tensor& parameter : model.parameters()) {
-    if (parameter.dim() == 2) largest = std::max(largest, parameter.size(0));
+ private:
+  // Sizes of numbers [begin, end). Returns whether the search is over.
+  bool try_all(const std::vector<std::vector<size_t>>& shapes, size_t combinations, size_t begin,
+               size_t end) {
+    size_t dtypes = 1;
+    for (const InputSpec& spec : specs_.inputs) dtypes = std::max(dtypes, spec.dtypes.size());
+    for (size_t dtype = 0; dtype < dtypes; ++dtype) {
+      for (size_t i = 0; i < combinations; ++i) {
+        for (size_t size = begin; size < end; ++size) {
+          if (tried_.size() >= kMostTrials || (tried_.size() > kLeastTrials && late())) return true;
+          if (try_choice({shapes[i], dtype, specs_.sizes[size]})) return true;
+          throw_if_interrupted();
+        }
+      }
+    }
+    return false;
   }
-  return largest;
-}
 
-// Random ids; the second row is padded behind five eighths of its length.
-TextBatch random_batch(int64_t batch, int64_t sequence, int64_t vocabulary) {
-  at::Tensor mask = at::ones({batch, sequence}, at::kLong);
-  if (batch > 1) mask.select(0, 1).slice(0, sequence * 5 / 8).zero_();
-  return {at::randint(0, vocabulary, {batch, sequence}, at::kLong), mask, at::zeros_like(mask)};
-}
+  bool late() const { return std::chrono::steady_clock::now() - start_ > kLongestSearch; }
 
-bool takes_one_tensor(const torch::jit::Module& model) {
-  const auto& all = model.get_method("forward").function().getSchema().arguments();
-  int64_t required = 0;
-  for (size_t i = 1; i < all.size(); ++i) required += !all[i].default_value();
-  return required == 1 && all.size() > 1 && all[1].type()->isSubtypeOf(*c10::TensorType::get());
-}
-
-std::vector<at::Tensor> run(torch::jit::Module& model, const std::vector<c10::IValue>& inputs,
-                            uint64_t seed) {
-  const c10::InferenceMode inference;
-  const torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
-  at::manual_seed(seed);
-  auto outputs = output_tensors(model.forward(inputs));
-  for (at::Tensor& output : outputs) output = output.to(at::kCPU);
-  return outputs;
-}
-
-bool try_run(torch::jit::Module& model, uint64_t seed, Probe& probe) {
-  try {
-    probe.outputs = run(model, probe.inputs, seed);
-    probe.failure = probe.outputs.empty() ? "forward returns no tensor" : "";
-  } catch (const c10::Error& error) {
-    probe.failure = std::string("forward failed: ") + error.what_without_backtrace();
-  } catch (const std::exception& error) {
-    probe.failure = std::string("forward failed: ") + error.what();
+  bool try_choice(const Choice& choice) {
+    const auto inputs = random_inputs(specs_, choice, kDrawings.front(), seed_);
+    std::string signature;
+    for (const c10::IValue& input : inputs) {
+      if (input.isTensor()) signature += c10::str(input.toTensor().scalar_type(), input.toTensor().sizes());
+    }
+    if (!tried_.insert(signature).second) return false;
+    std::string failure;
+    const auto outputs = try_forward(model_, inputs, device_, seed_, failure);
+    if (!failure.empty()) {
+      if (probe_.failure.empty()) probe_.failure = failure;
+      return false;
+    }
+    probe_.failure.clear();
+    draw(choice);
+    return true;
   }
-  return probe.failure.empty();
-}
+
+  // Keeps the best of the ways to draw.
+  void draw(const Choice& choice) {
+    int best = 0;
+    std::string failure = "forward gives nothing but NaN and infinity for random inputs";
+    for (const Drawing& drawing : kDrawings) {
+      const auto inputs = random_inputs(specs_, choice, drawing, seed_);
+      std::string failed;
+      const auto outputs = try_forward(model_, inputs, device_, seed_, failed);
+      const int finite = failed.empty() ? finite_share(outputs) : 0;
+      if (finite <= best) continue;
+      if (!depends(outputs, choice, drawing)) {
+        failure = "forward gives the same outputs for all random inputs";
+        continue;
+      }
+      best = finite;
+      keep(choice, inputs, outputs);
+      if (best == 2) break;
+    }
+    if (best == 0) probe_.failure = failure;
+  }
+
+  bool depends(const std::vector<at::Tensor>& outputs, const Choice& choice, const Drawing& drawing) {
+    if (specs_.inputs.empty()) return true;
+    std::string failed;
+    const auto others =
+        try_forward(model_, random_inputs(specs_, choice, drawing, seed_ + 1), device_, seed_, failed);
+    if (!failed.empty()) return true;
+    const OutputDifference difference = compare_outputs(outputs, others);
+    return difference.largest_difference != 0 || difference.changed_integers > 0;
+  }
+
+  void keep(const Choice& choice, const std::vector<c10::IValue>& inputs,
+            const std::vector<at::Tensor>& outputs) {
+    probe_.inputs = inputs;
+    probe_.outputs = outputs;
+    probe_.sequence = specs_.has_sequence ? choice.sizes.sequence : 0;
+  }
+
+  torch::jit::Module& model_;
+  const InputSpecs& specs_;
+  at::Device device_;
+  uint64_t seed_;
+  Probe& probe_;
+  std::set<std::string> tried_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
 
-Probe make_probe(torch::jit::Module model, int64_t first_linear_width, at::Device device, uint64_t seed) {
+Probe make_probe(torch::jit::Module model, at::Device device, uint64_t seed, const Examples& examples) {
+  const InputSpecs specs = input_specs(model, examples);
   Probe probe;
-  at::manual_seed(seed);
-  const int64_t vocabulary = vocabulary_size(model);
-  if (forward_inputs(model, random_batch(1, 1, vocabulary), at::kCPU).empty()) {
-    if (takes_one_tensor(model)) {
-      probe.batch = 2;
-      probe.inputs = {at::randn({2, first_linear_width}).to(device, floating_type(model))};
-      try_run(model, seed, probe);
-    } else {
-      probe.failure =
-          "forward takes arguments that are not input_ids, attention_mask, token_type_ids or position_ids";
-    }
+  probe.needs = description(specs);
+  for (const InputSpec& spec : specs.inputs) {
+    probe.names.push_back(spec.name);
+    if (spec.content != Content::kUnknown) continue;
+    probe.failure = "forward takes arguments that no random value can be made for: " + description(spec);
     return probe;
   }
-  std::string first_failure;
-  for (const Shape& shape : candidate_shapes(model)) {
-    probe.batch = shape.batch;
-    probe.sequence = shape.sequence;
-    probe.inputs = forward_inputs(model, random_batch(shape.batch, shape.sequence, vocabulary), device);
-    if (try_run(model, seed, probe)) return probe;
-    if (first_failure.empty()) first_failure = probe.failure;
-    throw_if_interrupted();
+  Search(model, specs, device, seed, probe).run();
+  if (!probe.failure.empty()) return probe;
+  for (const c10::IValue& input : probe.inputs) {
+    if (!input.isTensor() || input.toTensor().dim() == 0) continue;
+    probe.batch = input.toTensor().size(0);
+    break;
   }
-  probe.failure = first_failure;
+  if (!is_repeatable(model, probe.inputs, device, seed, probe.outputs)) {
+    probe.failure = "two runs of the masked model on one batch differ, as with dropout that is live";
+  }
   return probe;
-}
-
-std::vector<at::Tensor> run_probe(torch::jit::Module model, const Probe& probe, uint64_t seed) {
-  return run(model, probe.inputs, seed);
-}
-
-OutputDifference compare_outputs(const std::vector<at::Tensor>& first,
-                                 const std::vector<at::Tensor>& second) {
-  OutputDifference result;
-  if (first.size() != second.size()) {
-    result.largest_difference = std::nan("");
-    return result;
-  }
-  for (size_t i = 0; i < first.size(); ++i) {
-    if (first[i].numel() == 0) continue;
-    const at::Tensor a = first[i].to(at::kDouble);
-    const at::Tensor b = second[i].to(at::kDouble);
-    const at::Tensor same = a.eq(b).logical_or(at::isnan(a).logical_and(at::isnan(b)));
-    const double difference = at::where(same, at::zeros_like(a), (a - b).abs()).max().item<double>();
-    result.largest_difference = worse(result.largest_difference, difference);
-    result.largest_value =
-        std::max(result.largest_value, at::nan_to_num(a, 0, 0, 0).abs().max().item<double>());
-  }
-  return result;
 }
 
 }  // namespace prune2to4

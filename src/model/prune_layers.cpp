@@ -95,20 +95,49 @@ void correct_biases(const InlinedModel& model, const std::vector<LayerReport>& r
   }
 }
 
-// Why a masked weight is not packed; empty: it is 2:4.
-std::string packing_obstacle(const LinearLayer& layer) {
-  if (!layer.obstacle.empty()) return layer.obstacle;
-  const ConstMatrix matrix = matrix_view(layer.weight);
-  const auto group = find_dense_group(matrix.data, layer.weight.element_size(), matrix.rows, matrix.cols);
+// Which group of four keeps the weight from being 2:4; empty: none does. Columns divisible by 4.
+std::string dense_group(const at::Tensor& weight) {
+  const ConstMatrix matrix = matrix_view(weight);
+  const auto group = find_dense_group(matrix.data, weight.element_size(), matrix.rows, matrix.cols);
   if (!group) return "";
   return "not 2:4: row " + std::to_string(group->row) + ", columns " + std::to_string(group->column) +
          " to " + std::to_string(group->column + 3) + " hold " + std::to_string(group->nonzeros) +
          " non-zero elements";
 }
 
+// Why a masked weight is not packed; empty: it is 2:4.
+std::string packing_obstacle(const LinearLayer& layer) {
+  return layer.obstacle.empty() ? dense_group(layer.weight) : layer.obstacle;
+}
+
+// Whether each group of four loses two elements, whatever they are.
+bool is_always_two_of_four(const MaskOptions& mask) {
+  const auto [rows, cols] = mask.sparse_block_shape;
+  return rows == 1 && cols == 4 && mask.zeros_per_block >= 2 && mask.sparsity_level >= 1;
+}
+
+// Why the layer would not be packed when it is masked so; empty: it would be.
+std::string obstacle_under(const LinearLayer& layer, const MaskOptions& mask) {
+  if (!layer.obstacle.empty()) return layer.obstacle;
+  if (is_always_two_of_four(mask)) return "";
+  const at::Tensor masked = layer.weight.detach().clone(at::MemoryFormat::Contiguous);
+  if (matrix_stats(matrix_view(masked)).nonfinite > 0) return "";  // mask_layers() says so
+  apply_mask(masked.mutable_data_ptr(), masked.element_size(), weight_norm_mask(masked, mask));
+  return dense_group(masked);
+}
+
 }  // namespace
 
 bool can_mask(const LinearLayer& layer) { return maskable(layer.weight) && !layer.read_elsewhere; }
+
+void leave_unpackable_dense(const InlinedModel& model, std::vector<LayerChoice>& choices) {
+  for (size_t i = 0; i < choices.size(); ++i) {
+    throw_if_interrupted();
+    if (!choices[i].selected) continue;
+    choices[i].obstacle = obstacle_under(model.linears()[i], choices[i].mask);
+    choices[i].selected = choices[i].obstacle.empty();
+  }
+}
 
 std::vector<std::vector<size_t>> pruned_groups(const InlinedModel& model,
                                                const std::vector<LayerChoice>& choices) {
@@ -157,6 +186,7 @@ std::vector<LayerReport> mask_layers(InlinedModel& model, const std::vector<Laye
     LayerReport& report = reports[i];
     report.name = choices[i].name;
     report.rule = choices[i].rule;
+    report.reason = choices[i].obstacle;
     if (!choices[i].selected) continue;
     if (!can_mask(model.linears()[i])) {
       report.reason = model.linears()[i].obstacle;

@@ -250,7 +250,7 @@ void Runner::learn_shapes() {
   const int64_t longest = limits_.positions > 0 ? limits_.positions : kTrialLength;
   const int64_t length = std::min(kTrialLength, longest);
   if (accepts(2, length) && accepts(1, (length + 1) / 2)) return;
-  const Probe probe = make_probe(model_, 1, device_, 0);
+  const Probe probe = make_probe(model_, device_, 0);
   if (!probe.failure.empty()) {
     throw Error(ExitStatus::kModel, "run", name_ + ": " + probe.failure + dtype_hint(probe.failure));
   }

@@ -5,7 +5,7 @@
     check_models.py BUILD manifest.json | MODEL.pt [--questions DATA]
 
 BUILD holds prune2to4 and libprune2to4_ops.so. For each model: the pruned layers are the linears whose name contains
-"layer"; each packed weight is what torch.ao.pruning.WeightNormSparsifier leaves of the dense one, to the bit; the
+"layer" and whose width is divisible by 4; each packed weight is what torch.ao.pruning.WeightNormSparsifier leaves of the dense one, to the bit; the
 sparse model gives the logits of the dense model with those weights; names, buffers, dtypes and forward's signature
 stay. With --questions, a text model is also asked questions of DATA/squadshifts/dev.json.gz.
 """
@@ -95,16 +95,13 @@ def check_weights(dense, sparse, report: dict, names: set[str]) -> set[str]:
     layers = {layer["name"]: layer for layer in report["layers"]}
     selected = {name for name, layer in layers.items() if layer["outcome"] != "dense"}
     parameters = dict(dense.named_parameters(remove_duplicate=False))
+    names = {name for name in names if parameters[name].shape[1] % 4 == 0}
     pointers = {parameters[name].data_ptr() for name in names}
     assert names <= selected, f"left out {sorted(names - selected)}"
     assert all(parameters[name].data_ptr() in pointers for name in selected), f"selected {sorted(selected - names)}"
     weights = {}
     for name in selected:
-        weight = parameters[name]
-        if weight.shape[1] % 4 == 0:
-            weights[name] = pytorch_pruned(weight)
-        else:  # PyTorch's mask has another shape there and fails
-            weights[name] = weight.detach() * torch.ops.prune2to4.weight_norm_mask(weight, ties="torch")
+        weights[name] = pytorch_pruned(parameters[name])
     packed = {name for name in selected if layers[name]["outcome"] == "packed"}
     for name, weight in weights.items():
         owner_name, attribute = name.rsplit(".", 1)

@@ -8,6 +8,10 @@ load common
   "$python" "$BATS_TEST_DIRNAME/check_models.py" "$build" models/manifest.json
 }
 
+@test "eleven kinds of model are packed, and compared without a hint" {
+  "$python" "$BATS_TEST_DIRNAME/check_kinds.py" "$build"
+}
+
 @test "models traced by transformers 4 are pruned as PyTorch would prune them" {
   local file
   for file in "$repository"/tests/data/*_tf4.pt; do

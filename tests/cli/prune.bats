@@ -224,9 +224,12 @@ END
   prune2to4 prune model.pt --config "$repository/configs/pytorch_ties.json" --format json --quiet | jq -e '.layers[0].mask.ties == "torch"'
 }
 
-@test "a layer that is not 2:4 is masked, stays dense and says why" {
+@test "a layer that is not 2:4 is masked only when asked, stays dense and says why" {
   echo '{"version": 1, "defaults": {"sparsity_level": 0.5}}' >layers.json
-  prune2to4 prune model.pt --config layers.json --format json --quiet >report.json
+  expect 4 "no selected layer can be packed" "not 2:4: row" "--allow-unpacked" -- prune2to4 prune model.pt \
+    --config layers.json
+  expect_files . layers.json model.pt
+  prune2to4 prune model.pt --config layers.json --allow-unpacked --format json --quiet >report.json
   jq -e '.totals.packed == 0 and ([.layers[] | select(.outcome == "masked")] | length == 12)' report.json
   jq -e '.layers[0].reason | contains("not 2:4: row")' report.json
 }

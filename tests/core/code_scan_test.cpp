@@ -78,5 +78,13 @@ CATCH_TEST_CASE("only our custom class is not foreign") {
   CATCH_CHECK(is_foreign_class("__torch__.torch.classes.image.Handle"));
 }
 
+CATCH_TEST_CASE("well-known makers of foreign operators are told") {
+  CATCH_CHECK(foreign_origin("ops.quantized.linear_dynamic").find("floating-point") !=
+              std::string_view::npos);
+  CATCH_CHECK(foreign_origin("__torch__.torch.classes.xnnpack.LinearOpContext").find("optimize_for_mobile") !=
+              std::string_view::npos);
+  CATCH_CHECK(foreign_origin("ops.image.read_file").empty());
+}
+
 }  // namespace
 }  // namespace prune2to4

@@ -26,9 +26,9 @@ torch::jit::Module pruned(const torch::jit::Module& module) {
 }
 
 bool same_outputs(const torch::jit::Module& first, const torch::jit::Module& second) {
-  const Probe probe = make_probe(first, 8, at::kCPU, 0);
+  const Probe probe = make_probe(first, at::kCPU, 0);
   CATCH_REQUIRE(probe.failure.empty());
-  const auto outputs = run_probe(second, probe, 0);
+  const auto outputs = run_probe(second, probe, at::kCPU, 0);
   CATCH_REQUIRE(outputs.size() == probe.outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!at::equal(outputs[i], probe.outputs[i])) return false;

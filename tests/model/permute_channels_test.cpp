@@ -62,7 +62,7 @@ CATCH_TEST_CASE("channels of every family's model move together, and the dense m
     CATCH_INFO(name);
     InlinedModel model(traced_model(name), false);
     const auto before = values_of(model);
-    const Probe probe = make_probe(model.rewrite({}).clone(), 16, at::kCPU, 1);
+    const Probe probe = make_probe(model.rewrite({}).clone(), at::kCPU, 1);
     CATCH_REQUIRE(probe.failure.empty());
     const PermutationReport report = permute_channels(model, choose_all(model), 0);
     const auto after = values_of(model);
@@ -72,7 +72,7 @@ CATCH_TEST_CASE("channels of every family's model move together, and the dense m
     CATCH_CHECK(report.kept_after > report.kept_before);
     CATCH_CHECK(report.largest_logit > 0);
     CATCH_CHECK(report.largest_logit_difference < 1e-6);
-    const auto difference = compare_outputs(probe.outputs, run_probe(model.rewrite({}), probe, 1));
+    const auto difference = compare_outputs(probe.outputs, run_probe(model.rewrite({}), probe, at::kCPU, 1));
     CATCH_CHECK(difference.largest_difference < 1e-4 * std::max(1.0, difference.largest_value));
 
     std::string reason;

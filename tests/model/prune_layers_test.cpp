@@ -66,6 +66,29 @@ CATCH_TEST_CASE("a layer that is masked but not 2:4 stays dense and says which g
   CATCH_CHECK(reports[1].outcome == Outcome::kPacked);
 }
 
+CATCH_TEST_CASE("layers that cannot be packed are taken off the choice, with the reason") {
+  torch::jit::Module root("Root");
+  root.register_module("a", linear_module(6, 6));
+  root.register_module("b", linear_module(8, 6));
+  root.attr("b").toModule().setattr("weight", at::randn({8, 8}));
+  root.define("def forward(self, x):\n  return self.b.forward(self.a.forward(x))\n");
+  const InlinedModel model(root, false);
+  auto chosen = choices(true, true);
+  leave_unpackable_dense(model, chosen);
+  CATCH_CHECK_FALSE(chosen[0].selected);
+  CATCH_CHECK(chosen[0].obstacle == "its input width 6 is not a multiple of 4");
+  CATCH_CHECK(chosen[1].selected);
+  chosen[1].mask.sparsity_level = 0.5;
+  leave_unpackable_dense(model, chosen);
+  CATCH_CHECK_FALSE(chosen[1].selected);
+  CATCH_CHECK_THAT(chosen[1].obstacle, Contains("not 2:4: row "));
+  chosen = choices(false, true);
+  chosen[1].mask.sparse_block_shape = {1, 8};
+  chosen[1].mask.zeros_per_block = 6;
+  leave_unpackable_dense(model, chosen);
+  CATCH_CHECK(chosen[1].selected);  // two of eight are left: at most two of four
+}
+
 CATCH_TEST_CASE("layers that share a weight and a choice share the packed weight") {
   InlinedModel model(pair(true), false);
   auto reports = mask_and_check(model, choices(true, true));

@@ -100,14 +100,22 @@ Json file_json(const FileReport& file) {
 }
 
 Json probe_json(const ProbeReport& probe) {
-  if (!probe.ran) return {{"ran", false}, {"reason", probe.reason}};
+  if (!probe.ran) return {{"ran", false}, {"reason", probe.reason}, {"needs", text_or_null(probe.needs)}};
+  Json inputs = Json::array();
+  for (const ProbeInput& input : probe.inputs) {
+    inputs.push_back(Json{{"name", input.name}, {"dtype", input.dtype}, {"shape", input.shape}});
+  }
   return {{"ran", true},
+          {"source", text_or_null(probe.source)},
+          {"inputs", std::move(inputs)},
           {"batch", probe.batch},
           {"sequence", probe.sequence},
           {"device", probe.device},
           {"dtype", probe.dtype},
           {"largest_logit", probe.largest_logit},
-          {"largest_logit_difference", probe.largest_logit_difference}};
+          {"largest_logit_difference", probe.largest_logit_difference},
+          {"integers", probe.integers},
+          {"changed_integers", probe.changed_integers}};
 }
 
 }  // namespace

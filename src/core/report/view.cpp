@@ -43,6 +43,24 @@ std::string quote_shell(const std::string& argument) {
   return result + "'";
 }
 
+// "a random batch of 2 x 16 tokens", "random inputs x float32 [2, 8]", "the inputs of probe.safetensors,
+// ...".
+std::string probed_inputs(const ProbeReport& probe) {
+  if (probe.source.empty() && (probe.sequence > 0 || probe.inputs.empty())) {
+    return "a random batch of " + std::to_string(probe.batch) +
+           (probe.sequence > 0 ? " x " + std::to_string(probe.sequence) + " tokens" : " rows");
+  }
+  std::string text = probe.source.empty() ? "random inputs " : "the inputs of " + probe.source + ", ";
+  for (size_t i = 0; i < probe.inputs.size(); ++i) {
+    const ProbeInput& input = probe.inputs[i];
+    text += (i > 0 ? ", " : "") + input.name + " " + input.dtype + " [";
+    for (size_t j = 0; j < input.shape.size(); ++j)
+      text += (j > 0 ? ", " : "") + std::to_string(input.shape[j]);
+    text += "]";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string outcome_name(LayerReport::Outcome outcome) {
@@ -82,13 +100,15 @@ std::string probe_sentence(const Report& report) {
   if (!report.probe) return "";
   const ProbeReport& probe = *report.probe;
   if (!probe.ran) return "The packed model was not compared with the masked dense one: " + probe.reason + ".";
-  const std::string size =
-      std::to_string(probe.batch) +
-      (probe.sequence > 0 ? " x " + std::to_string(probe.sequence) + " tokens" : " rows");
-  return "On a random batch of " + size + " (" + probe.device + ", " + probe.dtype +
-         "), no logit of the packed model differs from the masked dense one by more than " +
-         format_number(probe.largest_logit_difference, 3) + "; the largest logit is " +
-         format_number(probe.largest_logit, 3) + ".";
+  std::string text = "On " + probed_inputs(probe) + " (" + probe.device + ", " + probe.dtype +
+                     "), no logit of the packed model differs from the masked dense one by more than " +
+                     format_number(probe.largest_logit_difference, 3) + "; the largest logit is " +
+                     format_number(probe.largest_logit, 3) + ".";
+  if (probe.integers > 0) {
+    text += " Of " + grouped(probe.integers) + " outputs that are integers, " +
+            grouped(probe.changed_integers) + " differ.";
+  }
+  return text;
 }
 
 std::vector<std::pair<std::string, std::string>> totals_rows(const Report& report) {
