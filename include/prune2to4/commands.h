@@ -35,10 +35,11 @@ struct PruneOptions {
   uint64_t seed = 0;            // of the batch they are compared on
   std::string eval;             // tokenized file: F1 of the dense, masked and packed model; empty: no
   int64_t eval_limit = 0;       // ask only the first so many questions; 0: all
-  bool permute = false;         // reorder channels first, so that 2:4 keeps more
+  bool permute = false;         // reorder channels first, so that 2:4 keeps more; an error where it cannot be
   std::string calibrate;        // tokenized file: masks and weights for what the layers see; empty: no
   std::string method;           // of kCalibrationMethods; empty: the best that the data allow
-  int64_t windows = 1024;       // of `calibrate`, at most
+  bool fast = false;            // calibrate without what is the default where the graph allows it
+  int64_t windows = 0;          // of `calibrate`, at most; 0: what suits the device
   bool sequential = false;      // calibrate layer after layer, from the pruned layers' outputs
   bool correct_bias = false;    // add the mean of what calibrated layers lose to their biases
   bool sensitivity = false;     // prune one layer at a time, and report what it costs

@@ -39,7 +39,9 @@ void capture_inputs(const torch::jit::Module& model, at::Device device,
 
 // The same for one input after the other, from the activations of `pruned`: the same model, in which `use`
 // has put pruned weights (set_parameter) in the place of those whose inputs it had before. Each input has
-// cross moments with the same input in `model`; both models run all windows for each.
+// cross moments with the same input in `model`. Both models run once over all windows, stage by stage, and
+// the activations between two stages are held for all of them; where a weight is called in a nested block or
+// more than once, all windows run anew for each input.
 void capture_sequentially(const torch::jit::Module& model, const torch::jit::Module& pruned,
                           at::Device device, const std::vector<std::string>& weights,
                           const TokenizedSquad& data, const std::vector<int64_t>& windows,

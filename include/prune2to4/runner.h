@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,10 @@ struct RunnerOptions {
   bool remove_padding = true;    // by the engine: only real tokens are computed
   bool engine_anywhere = false;  // in any dtype: for tests
 };
+
+// Runs what calls a model's graph; LibTorch's exceptions become Errors as Runner::run() throws them, in which
+// `name` stands for the model.
+void with_forward_errors(const std::string& name, const std::function<void()>& action);
 
 class EncoderEngine;
 

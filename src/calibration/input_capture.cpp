@@ -4,12 +4,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <map>
 #include <unordered_map>
 
 #include "calibration/linear_observer.h"
+#include "calibration/moments.h"
+#include "calibration/staged_forward.h"
 #include "prune2to4/batches.h"
 #include "prune2to4/interrupt.h"
 #include "prune2to4/module_parameters.h"
@@ -19,51 +22,13 @@
 namespace prune2to4 {
 namespace {
 
-constexpr int64_t kRows = 4096;  // of an input that become fp32 at once
-
-// Of a batch [rows, length]: which of its tokens count.
-struct RealTokens {
-  int64_t rows = 0;
-  int64_t length = 0;
-  at::Tensor places;  // int64, on the device: among rows * length; undefined: all
-};
-
-// An input's features [tokens, in] without padding. What has no row for each token is taken whole.
-at::Tensor real_rows(const at::Tensor& input, const RealTokens& real) {
-  const at::Tensor flat = input.reshape({-1, input.size(-1)});
-  const bool by_token = flat.size(0) == real.rows * real.length &&
-                        (input.dim() == 2 || (input.size(0) == real.rows && input.size(1) == real.length));
-  return by_token && real.places.defined() ? flat.index_select(0, real.places) : flat;
-}
-
-void add(const at::Tensor& rows, InputMoments& moments) {
-  for (int64_t first = 0; first < rows.size(0); first += kRows) {
-    const at::Tensor part = rows.narrow(0, first, std::min(kRows, rows.size(0) - first)).to(at::kFloat);
-    moments.products.addmm_(part.t(), part);
-    moments.sums.add_(part.sum(0));
-  }
-  moments.tokens += rows.size(0);
-}
-
-// Of the same tokens in the dense model and in the one whose earlier layers are pruned.
-void add_pair(const at::Tensor& dense_rows, const at::Tensor& rows, InputMoments& moments) {
-  for (int64_t first = 0; first < rows.size(0); first += kRows) {
-    const int64_t count = std::min(kRows, rows.size(0) - first);
-    const at::Tensor dense = dense_rows.narrow(0, first, count).to(at::kFloat);
-    const at::Tensor part = rows.narrow(0, first, count).to(at::kFloat);
-    moments.cross.addmm_(dense.t(), part);
-    moments.dense_products.addmm_(dense.t(), dense);
-    moments.dense_sums.add_(dense.sum(0));
-  }
-  add(rows, moments);
-}
-
 // One run of the capture.
 class Capture {
  public:
   Capture(const torch::jit::Module& model, at::Device device, const std::vector<std::string>& weights,
           const TokenizedSquad& data, const std::vector<int64_t>& windows, const CaptureOptions& options)
-      : device_(device),
+      : model_(model),
+        device_(device),
         data_(data),
         batches_(plan_batches(data, windows, {.tokens = options.batch_tokens})),
         limit_(options.moment_bytes),
@@ -80,18 +45,17 @@ class Capture {
 
   void run_sequentially(const torch::jit::Module& pruned,
                         const std::function<void(const CapturedInput&)>& use) {
+    std::vector<std::string> leaders;
+    for (const CapturedInput& input : inputs_) leaders.push_back(input.weights.front());
+    const auto dense_stages = StagedForward::cut(model_, leaders);
+    const auto pruned_stages = StagedForward::cut(pruned, leaders);
+    if (dense_stages && pruned_stages) return run_staged(*dense_stages, *pruned_stages, use);
     Runner runner("calibration", pruned, device_, {.engine = false});
     Progress progress("calibrate", static_cast<int64_t>(batches_.size() * inputs_.size()));
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      clear_moments(i);
-      CapturedInput& input = inputs_[i];
-      input.moments.cross = at::zeros_like(input.moments.products);
-      input.moments.dense_products = at::zeros_like(input.moments.products);
-      input.moments.dense_sums = at::zeros_like(input.moments.sums);
-      accumulate_pair(i, runner, parameter_named(pruned, input.weights.front()), progress);
-      throw_if_interrupted();
-      use(input);
-      input.moments = {};
+      clear_pair(i);
+      accumulate_pair(i, runner, parameter_named(pruned, inputs_[i].weights.front()), progress);
+      hand_over(i, use);
     }
     progress.finish();
   }
@@ -101,17 +65,54 @@ class Capture {
     Progress progress("calibrate", static_cast<int64_t>(batches_.size() * (passes.size() - 1)));
     for (size_t i = 0; i + 1 < passes.size(); ++i) {
       accumulate(passes[i], passes[i + 1], progress);
-      for (size_t input = passes[i]; input < passes[i + 1]; ++input) {
-        throw_if_interrupted();
-        use(inputs_[input]);
-        inputs_[input].moments = {};
-      }
+      for (size_t input = passes[i]; input < passes[i + 1]; ++input) hand_over(input, use);
     }
     progress.finish();
   }
 
  private:
   using Key = const at::TensorImpl*;
+
+  // A batch on its way through both models.
+  struct StagedBatch {
+    RealTokens real;
+    StagedForward::State dense;
+    StagedForward::State pruned;
+  };
+
+  // Holds what lives between two stages of both models, of all windows at once: for a BERT a few hidden
+  // states and one feed-forward's inner activation.
+  void run_staged(const StagedForward& dense, const StagedForward& pruned,
+                  const std::function<void(const CapturedInput&)>& use) {
+    const c10::InferenceMode inference;
+    std::vector<StagedBatch> batches;
+    for (const auto& windows : batches_) {
+      for_each_part(windows, [&](const TextBatch& batch) {
+        const auto inputs = forward_inputs(model_, batch, device_);
+        batches.push_back({real_, dense.begin(inputs), pruned.begin(inputs)});
+      });
+    }
+    Progress progress("calibrate", static_cast<int64_t>(batches.size() * inputs_.size()));
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      clear_pair(i);
+      for (StagedBatch& batch : batches) {
+        throw_if_interrupted();
+        with_forward_errors("calibration", [&] {
+          const at::Tensor dense_rows = real_rows(dense.run(i, batch.dense), batch.real);
+          add_moments(dense_rows, real_rows(pruned.run(i, batch.pruned), batch.real), inputs_[i].moments);
+        });
+        progress.advance(inputs_[i].weights.front());
+      }
+      hand_over(i, use);
+    }
+    progress.finish();
+  }
+
+  void hand_over(size_t input, const std::function<void(const CapturedInput&)>& use) {
+    throw_if_interrupted();
+    use(inputs_[input]);
+    inputs_[input].moments = {};
+  }
 
   // Which weights read the same tensor in every call, from the shortest window alone.
   void learn_inputs() {
@@ -165,6 +166,15 @@ class Capture {
     moments.sums = at::zeros({widths_[input]}, options);
   }
 
+  // The same, and moments of a pair.
+  void clear_pair(size_t input) {
+    clear_moments(input);
+    InputMoments& moments = inputs_[input].moments;
+    moments.cross = at::zeros_like(moments.products);
+    moments.dense_products = at::zeros_like(moments.products);
+    moments.dense_sums = at::zeros_like(moments.sums);
+  }
+
   // `weight`: the leader of the input in the pruned model.
   void accumulate_pair(size_t input, Runner& pruned, const at::Tensor& weight, Progress& progress) {
     for (const auto& batch : batches_) {
@@ -177,7 +187,7 @@ class Capture {
       size_t call = 0;
       run_batch(pruned, batch, [&](const at::Tensor& seen, Key called) {
         if (called != weight.unsafeGetTensorImpl() || call == dense.size()) return;
-        add_pair(dense[call++], real_rows(seen, real_), inputs_[input].moments);
+        add_moments(dense[call++], real_rows(seen, real_), inputs_[input].moments);
       });
       progress.advance("windows");
     }
@@ -190,7 +200,7 @@ class Capture {
       run_batch(runner_, batch, [&](const at::Tensor& input, Key weight) {
         const auto found = leaders_.find(weight);
         if (found == leaders_.end() || found->second < first || found->second >= last) return;
-        add(real_rows(input, real_), inputs_[found->second].moments);
+        add_moments(real_rows(input, real_), inputs_[found->second].moments);
       });
       progress.advance("windows");
     }
@@ -198,6 +208,18 @@ class Capture {
 
   void run_batch(Runner& runner, const std::vector<int64_t>& windows,
                  const std::function<void(const at::Tensor&, Key)>& see) {
+    for_each_part(windows, [&](const TextBatch& batch) {
+      const LinearObserver observer([&](const at::Tensor& input, const at::Tensor& weight) {
+        see(input, weight.unsafeGetTensorImpl());
+      });
+      runner.run(batch);
+      observer.rethrow();
+    });
+  }
+
+  // The windows in batches of the size that the model takes; real_ is then the batch's.
+  void for_each_part(const std::vector<int64_t>& windows,
+                     const std::function<void(const TextBatch&)>& visit) {
     const auto count = static_cast<int64_t>(windows.size());
     const int64_t most = runner_.fixed_batch() > 0 ? runner_.fixed_batch() : count;
     for (int64_t first = 0; first < count; first += most) {
@@ -207,11 +229,7 @@ class Capture {
           runner_.fixed_length() > 0 ? runner_.fixed_length() : data_.length(windows.front());
       const TextBatch batch = fill_batch(data_, part, most, length);
       real_ = real_tokens(batch, static_cast<int64_t>(part.size()));
-      const LinearObserver observer([&](const at::Tensor& input, const at::Tensor& weight) {
-        see(input, weight.unsafeGetTensorImpl());
-      });
-      runner.run(batch);
-      observer.rethrow();
+      visit(batch);
     }
   }
 
@@ -223,6 +241,7 @@ class Capture {
     return real;
   }
 
+  torch::jit::Module model_;
   at::Device device_;
   const TokenizedSquad& data_;
   std::vector<std::vector<int64_t>> batches_;

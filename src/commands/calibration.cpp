@@ -13,6 +13,9 @@ namespace prune2to4 {
 namespace {
 
 constexpr const char* kBestMethod = "reconstruction";
+// Windows beyond these gain little: on a CPU for the time they take.
+constexpr int64_t kGpuWindows = 1024;
+constexpr int64_t kCpuWindows = 128;
 
 std::optional<CalibrationMethod> method_named(const std::string& name) {
   for (const auto& [known, method] : kCalibrationMethods) {
@@ -37,10 +40,15 @@ void check_method(const PruneOptions& options) {
   }
 }
 
+bool is_thorough(const PruneOptions& options) {
+  const bool best = options.method.empty() || options.method == kBestMethod;
+  return !options.calibrate.empty() && best && !options.fast;
+}
+
 Calibration::Calibration(const PruneOptions& options)
     : method_(options.method.empty() ? kBestMethod : options.method),
       windows_(options.windows),
-      sequential_(options.sequential),
+      sequential_(options.sequential || is_thorough(options)),
       correct_bias_(options.correct_bias),
       data_(TokenizedSquad::read(options.calibrate)),
       data_sha256_(sha256_of(data_.bytes())) {}
@@ -49,9 +57,10 @@ CalibratedWeights Calibration::run(const InlinedModel& model, const std::vector<
                                    bool sequential, Ranks& ranks, Report& report) const {
   const auto start = std::chrono::steady_clock::now();
   if (ranks.device.is_cuda()) cuda_backend().reset_peak_bytes(ranks.device);
+  const int64_t by_device = ranks.device.is_cuda() ? kGpuWindows : kCpuWindows;
   CalibratedLayers layers = calibrate_layers(model, choices, data_,
                                              {.method = method_named(method_),
-                                              .windows = windows_,
+                                              .windows = windows_ > 0 ? windows_ : by_device,
                                               .device = ranks.device,
                                               .sequential = sequential,
                                               .correct_bias = correct_bias_,

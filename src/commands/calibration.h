@@ -16,6 +16,9 @@ namespace prune2to4 {
 // --sequential means nothing to.
 void check_method(const PruneOptions& options);
 
+// Whether --calibrate does what is most accurate: reconstruction, without --fast.
+bool is_thorough(const PruneOptions& options);
+
 // What `prune --calibrate` calibrates on. Its data is read before any work is done.
 class Calibration {
  public:
@@ -26,7 +29,7 @@ class Calibration {
   CalibratedWeights run(const InlinedModel& model, const std::vector<LayerChoice>& choices, bool sequential,
                         Ranks& ranks, Report& report) const;
 
-  bool sequential() const { return sequential_; }  // whether --sequential asks for it
+  bool sequential() const { return sequential_; }  // see CalibrateOptions
   const TokenizedSquad& data() const { return data_; }
   const std::string& data_sha256() const { return data_sha256_; }
 

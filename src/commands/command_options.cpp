@@ -83,14 +83,19 @@ void add_calibration(Command& command, PruneOptions& options, CLI::Option* dry_r
   method->group("Calibration");
   command.apply_only_with(method, {calibrate});
   check_number(from_environment(command.add_option("--windows", options.windows,
-                                                   "Calibrate on N windows of the file at most [1024]")),
+                                                   "Calibrate on N windows of the file at most [1024 on a GPU, 128 on a CPU]")),
                kPositiveWhole)
       ->type_name("N")
       ->group("Calibration")
       ->needs(calibrate);
+  from_environment(command.add_flag("--fast", options.fast,
+                                    "Neither --sequential nor --permute, which reconstruction does by itself: "
+                                    "less accurate; either of them can be given beside it"))
+      ->group("Calibration")
+      ->needs(calibrate);
   from_environment(
       command.add_flag("--sequential", options.sequential,
-                       "Layer after layer, from what the pruned layers before give; takes much longer"))
+                       "Layer after layer, from what the pruned layers before give [reconstruction does]"))
       ->group("Calibration")
       ->needs(calibrate);
   from_environment(command.add_flag("--correct-bias", options.correct_bias,
@@ -144,7 +149,8 @@ Command& setup_prune(CLI::App& app, PruneOptions& options) {
   add_choice(command, "--dtype", options.dtype, {"keep", "fp32", "fp16", "bf16"},
              "Convert after masking: keep, fp32, fp16 or bf16 [keep]");
   from_environment(command.add_flag("--permute", options.permute,
-                                    "Reorder a BERT's inner channels first, so that 2:4 keeps more"))
+                                    "Reorder a BERT's inner channels first, so that 2:4 keeps more "
+                                    "[reconstruction does, where it can]"))
       ->excludes(dry_run);
   from_environment(
       command

@@ -109,10 +109,7 @@ class PruneRun {
     if (!options_.dry_run && (options_.require_comparison || !options_.probe.empty())) {
       require_comparison(probe_of(model));  // Known before the work is done.
     }
-    if (options_.permute) {
-      report_.permutation = permute_channels(model, choices, options_.seed);
-      stages_.done("permute");
-    }
+    permute(model, choices);
     training_ ? mask_and_train(model, choices) : mask(model, choices);
     if (options_.dry_run) return print_results(report_, options_.results, out);
     const auto packed = pack(model);
@@ -130,6 +127,18 @@ class PruneRun {
   }
   void evaluate(const std::string& name, const InlinedModel& model, const Packed& packed = {}) {
     if (questions_) evaluate(name, model.rewrite(packed, ranks_.device));
+  }
+
+  void permute(InlinedModel& model, const std::vector<LayerChoice>& choices) {
+    if (!options_.permute && !is_thorough(options_)) return;
+    try {
+      report_.permutation = permute_channels(model, choices, options_.seed);
+    } catch (const Error& error) {
+      if (options_.permute || error.status() != ExitStatus::kModel) throw;
+      const std::string why = error.what();
+      log::info("calibrating without reordered channels: " + why.substr(0, why.rfind(';')));
+    }
+    stages_.done("permute");
   }
 
   CalibratedWeights calibrate(const InlinedModel& model, const std::vector<LayerChoice>& choices,

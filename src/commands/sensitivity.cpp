@@ -45,7 +45,8 @@ void measure_costs(const PruneOptions& options, const InlinedModel& model,
                                 {asked.data, spread_windows(asked.windows, asked.windows), asked}, measured);
   } else {
     const TokenizedSquad& data = calibration->data();
-    const auto windows = spread_windows(data.windows(), std::min(options.windows, kLogitWindows));
+    const auto windows = spread_windows(
+        data.windows(), options.windows > 0 ? std::min(options.windows, kLogitWindows) : kLogitWindows);
     result.data = std::filesystem::path(data.file()).filename().string();
     result.data_sha256 = calibration->data_sha256();
     result.windows = static_cast<int64_t>(windows.size());

@@ -70,6 +70,17 @@ calibration_files() {
     model.2to4.report.json reconstruction.json
 }
 
+@test "calibration does what is most accurate, where the model allows it, and --fast does not" {
+  prune2to4 prune model.pt --calibrate text.safetensors --quiet --format json >report.json
+  jq -e '.calibration.sequential and .calibration.windows == 128 and .permutation.layers > 0' report.json
+  prune2to4 prune model.pt --calibrate text.safetensors --fast --quiet --format json >report.json
+  jq -e '(.calibration.sequential | not) and .permutation == null' report.json
+  prune2to4 prune model.pt --calibrate text.safetensors --fast --permute --windows 9 --quiet --format json >report.json
+  jq -e '(.calibration.sequential | not) and .calibration.windows == 9 and .permutation.layers > 0' report.json
+  prune2to4 prune model.pt --calibrate text.safetensors --method wanda --windows 9 --quiet --format json >report.json
+  jq -e '(.calibration.sequential | not) and .permutation == null' report.json
+}
+
 @test "a layer config decides what is calibrated" {
   calibration_files
   echo '{"version": 1, "layers": [{"match": "*layer.0*"}, {"regex": ".*\\.query\\.weight", "skip": true}]}' >layers.json
