@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/input_roles.h"
 #include "prune2to4/layer_kernel.h"
 #include "prune2to4/text_batch.h"
 
@@ -97,6 +98,8 @@ class Runner {
   std::string name_;
   torch::jit::Module model_;
   at::Device device_;
+  std::optional<InputRoles> roles_;
+  std::string roles_reason_;  // why there are none
   TextLimits limits_;
   std::string engine_ = "interpreter";
   bool removes_padding_ = false;

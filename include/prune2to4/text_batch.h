@@ -15,8 +15,8 @@ struct TextBatch {
   at::Tensor token_type_ids;
 };
 
-// What `forward` asks for, in its order, on `device`: arguments are told by their names (input_ids,
-// attention_mask, token_type_ids, position_ids). Empty when a required argument has another name.
+// What `forward` asks for, in its order, on `device`, by input_roles() (input_roles.h), which reads the whole
+// graph: for a model that runs often, keep the roles. Empty when it has none.
 std::vector<c10::IValue> forward_inputs(const torch::jit::Module& model, const TextBatch& batch,
                                         at::Device device);
 

@@ -1,24 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prune2to4/text_batch.h"
 
-#include <ATen/ops/arange.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include "model/graph_walk.h"
+#include "prune2to4/input_roles.h"
 
 namespace prune2to4 {
 namespace {
-
-at::Tensor input_named(const std::string& name, const TextBatch& batch) {
-  const auto is = [&](const char* what) { return name.find(what) != std::string::npos; };
-  if (is("token_type_ids")) return batch.token_type_ids;
-  if (is("position_ids")) {
-    return at::arange(batch.input_ids.size(1), at::kLong).expand(batch.input_ids.sizes()).contiguous();
-  }
-  if (is("ids")) return batch.input_ids;
-  return is("attention_mask") ? batch.attention_mask : at::Tensor();
-}
 
 // aten::embedding(weight, indices, padding_idx, ...): rows behind the padding index.
 int64_t positions(const torch::jit::Node* embedding, int64_t rows) {
@@ -40,15 +30,9 @@ void flatten(const c10::IValue& value, std::vector<at::Tensor>& tensors) {
 
 std::vector<c10::IValue> forward_inputs(const torch::jit::Module& model, const TextBatch& batch,
                                         at::Device device) {
-  const auto& arguments = model.get_method("forward").function().getSchema().arguments();
-  std::vector<c10::IValue> inputs;
-  for (size_t i = 1; i < arguments.size(); ++i) {
-    if (arguments[i].default_value()) continue;
-    const at::Tensor input = input_named(arguments[i].name(), batch);
-    if (!input.defined()) return {};
-    inputs.emplace_back(input.to(device));
-  }
-  return inputs;
+  std::string reason;
+  const auto roles = input_roles(model, reason);
+  return roles ? forward_inputs(model, *roles, batch, device) : std::vector<c10::IValue>();
 }
 
 std::vector<at::Tensor> output_tensors(const c10::IValue& output) {

@@ -68,16 +68,11 @@ auto translated(const std::string& name, const Action& action) {
 
 class InterpretedBatch final : public PreparedBatch {
  public:
-  InterpretedBatch(std::string name, torch::jit::Module model, at::Device device, const TextBatch& batch)
+  InterpretedBatch(std::string name, torch::jit::Module model, const InputRoles& roles, at::Device device,
+                   const TextBatch& batch)
       : name_(std::move(name)), model_(std::move(model)), shape_(batch.input_ids.sizes().vec()) {
     const c10::InferenceMode inference;
-    inputs_ = forward_inputs(model_, batch, device);
-    if (inputs_.empty()) {
-      throw Error(ExitStatus::kModel, "run",
-                  name_ +
-                      ": forward takes arguments that are not input_ids, attention_mask, token_type_ids or "
-                      "position_ids; export it with scripts/export_bert.py");
-    }
+    inputs_ = forward_inputs(model_, roles, batch, device);
   }
 
   void run() override {
@@ -167,7 +162,11 @@ double logit_difference(const SpanLogits& logits, const SpanLogits& wanted, cons
 }
 
 Runner::Runner(std::string name, torch::jit::Module model, at::Device device, const RunnerOptions& options)
-    : name_(std::move(name)), model_(std::move(model)), device_(device), limits_(text_limits(model_)) {
+    : name_(std::move(name)),
+      model_(std::move(model)),
+      device_(device),
+      roles_(input_roles(model_, roles_reason_)),
+      limits_(text_limits(model_)) {
   learn_shapes();
   if (options.engine) use_engine(options);
 }
@@ -186,7 +185,7 @@ void Runner::use_engine(const RunnerOptions& options) {
     }
   }
   std::string reason;
-  const Reference reference{[this](const TextBatch& batch) { return forward(batch); }, fixed_batch_,
+  const Reference reference{[this](const TextBatch& batch) { return forward(batch); }, *roles_, fixed_batch_,
                             fixed_length_};
   try {
     encoder_ = make_encoder_engine(model_, reference, options.remove_padding, reason);
@@ -209,7 +208,14 @@ void Runner::use_engine(const RunnerOptions& options) {
 }
 
 std::unique_ptr<PreparedBatch> Runner::interpret(const TextBatch& batch) {
-  return std::make_unique<InterpretedBatch>(name_, model_, device_, batch);
+  if (!roles_) {
+    throw Error(ExitStatus::kModel, "run",
+                name_ +
+                    ": forward takes arguments that are not input_ids, attention_mask, token_type_ids or "
+                    "position_ids (" +
+                    roles_reason_ + "); export it with scripts/export_bert.py");
+  }
+  return std::make_unique<InterpretedBatch>(name_, model_, *roles_, device_, batch);
 }
 
 // By the interpreter.

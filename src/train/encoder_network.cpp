@@ -4,6 +4,7 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <limits>
@@ -63,8 +64,10 @@ class Lookup {
 
 class EncoderNetwork final : public Network {
  public:
-  EncoderNetwork(const EncoderSpec& spec, const Parameters& parameters, const NetworkOptions& options)
-      : spec_(spec), options_(options) {
+  // `has_types`: whether the model is given token types; else every token is of type 0.
+  EncoderNetwork(const EncoderSpec& spec, bool has_types, const Parameters& parameters,
+                 const NetworkOptions& options)
+      : spec_(spec), has_types_(has_types), options_(options) {
     const Lookup find(spec, parameters);
     words_ = find.tensor(spec.word_embedding);
     positions_ = find.tensor(spec.position_embedding);
@@ -114,7 +117,8 @@ class EncoderNetwork final : public Network {
   at::Tensor embed(const PackedBatch& batch, double dropout) const {
     at::Tensor x =
         at::embedding(words_, batch.ids) + at::embedding(positions_, batch.positions + spec_.position_offset);
-    if (segments_.defined()) x = x + at::embedding(segments_, batch.segments);
+    if (segments_.defined())
+      x = x + at::embedding(segments_, has_types_ ? batch.segments : at::zeros_like(batch.segments));
     x = at::layer_norm(x, embedding_norm_.weight.sizes(), embedding_norm_.weight, embedding_norm_.bias,
                        embedding_norm_.epsilon);
     return at::dropout(x, dropout, dropout > 0).to(compute_type(options_.precision));
@@ -130,6 +134,7 @@ class EncoderNetwork final : public Network {
   }
 
   EncoderSpec spec_;
+  bool has_types_;
   NetworkOptions options_;
   at::Tensor words_;
   at::Tensor positions_;
@@ -159,6 +164,9 @@ std::unique_ptr<Network> make_encoder_network(const torch::jit::Module& module, 
                                               std::string& reason) {
   auto spec = find_encoder(module, reason);
   if (!spec) return nullptr;
+  const auto roles = input_roles(module, reason);
+  if (!roles) return nullptr;
+  const bool has_types = roles->has(InputRole::kTokenTypeIds);
   const at::NoGradGuard no_gradients;
   const PackedBatch batch = trial_batch(parameters.at(spec->word_embedding).value.size(0), options.device);
   const SpanLogits expected = reference.forward(batch, false, nullptr);
@@ -170,13 +178,14 @@ std::unique_ptr<Network> make_encoder_network(const torch::jit::Module& module, 
   for (const int64_t heads : possible_heads(module, spec->width)) {
     EncoderSpec trial = *spec;
     trial.heads = heads;
-    const SpanLogits logits = EncoderNetwork(trial, parameters, exact).forward(batch, false, nullptr);
+    const SpanLogits logits =
+        EncoderNetwork(trial, has_types, parameters, exact).forward(batch, false, nullptr);
     const double found = logit_difference(logits, expected, batch.real);
     if (!(found < nearest)) continue;
     nearest = found;
     spec->heads = heads;
   }
-  if (nearest <= kTolerance) return std::make_unique<EncoderNetwork>(*spec, parameters, options);
+  if (nearest <= kTolerance) return std::make_unique<EncoderNetwork>(*spec, has_types, parameters, options);
   reason = "its logits are not those of a BERT encoder with its parameters";
   return nullptr;
 }

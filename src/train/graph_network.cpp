@@ -46,15 +46,15 @@ class GraphNetwork final : public Network {
       : plain_(std::move(plain)),
         training_(std::move(training)),
         options_(options),
-        reason_(std::move(reason)) {}
+        reason_(std::move(reason)),
+        roles_(input_roles(plain_, roles_reason_)) {}
 
   SpanLogits forward(const PackedBatch& batch, bool dropout, std::vector<at::Tensor>*) override {
     const TextBatch text{padded(batch.ids, batch), batch.real.to(at::kLong), padded(batch.segments, batch)};
     const torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
     const Autocast autocast(options_.device.type(), options_.precision);
     torch::jit::Module& module = dropout ? training_ : plain_;
-    const auto logits =
-        find_logits(run(module, forward_inputs(module, text, options_.device)), batch.real.sizes());
+    const auto logits = find_logits(run(module, inputs_for(module, text)), batch.real.sizes());
     if (!logits)
       throw Error(ExitStatus::kModel, "train", "forward gives no start and end logits, [batch, length] each");
     const auto masked = [&](const at::Tensor& part) {
@@ -71,14 +71,16 @@ class GraphNetwork final : public Network {
   }
 
  private:
+  std::vector<c10::IValue> inputs_for(const torch::jit::Module& module, const TextBatch& text) const {
+    if (roles_) return forward_inputs(module, *roles_, text, options_.device);
+    throw Error(
+        ExitStatus::kModel, "train",
+        "forward takes arguments that are not input_ids, attention_mask, token_type_ids or position_ids (" +
+            roles_reason_ + "); export it with scripts/export_bert.py");
+  }
+
   // The interpreter turns LibTorch's own exceptions into std::runtime_error: only their text is left.
   static c10::IValue run(torch::jit::Module& module, std::vector<c10::IValue> inputs) {
-    if (inputs.empty()) {
-      throw Error(
-          ExitStatus::kModel, "train",
-          "forward takes arguments that are not input_ids, attention_mask, token_type_ids or position_ids; "
-          "export it with scripts/export_bert.py");
-    }
     try {
       return module.forward(std::move(inputs));
     } catch (const c10::Error&) {
@@ -106,6 +108,8 @@ class GraphNetwork final : public Network {
   torch::jit::Module training_;
   NetworkOptions options_;
   std::string reason_;
+  std::string roles_reason_;
+  std::optional<InputRoles> roles_;
 };
 
 Dropout summary(const std::vector<DropoutPlace>& places) {

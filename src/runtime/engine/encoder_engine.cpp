@@ -47,9 +47,12 @@ class EngineBatch final : public PreparedBatch {
 
 }  // namespace
 
-EncoderEngine::EncoderEngine(std::shared_ptr<const EncoderPass> pass, bool remove_padding)
+EncoderEngine::EncoderEngine(std::shared_ptr<const EncoderPass> pass, const InputRoles& roles,
+                             bool remove_padding)
     : pass_(std::move(pass)), rules_(pass_->rules()), passes_(kMostShapes) {
   const bool gpu = pass_->options().device().is_cuda();
+  rules_.has_mask = roles.has(InputRole::kAttentionMask);
+  rules_.has_types = roles.has(InputRole::kTokenTypeIds);
   rules_.remove_padding = remove_padding;
   rules_.round_up = gpu;
   rules_.pinned = gpu;

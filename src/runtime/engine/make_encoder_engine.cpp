@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "prune2to4/table.h"
 #include "runtime/engine/encoder_engine.h"
+#include "runtime/engine/engine_difference.h"
 
 namespace prune2to4 {
 namespace {
@@ -31,7 +33,9 @@ TextBatch trial_batch(const PackRules& rules, const Reference& reference) {
   // Behind the ids that mean something in every vocabulary.
   const int64_t first_id = std::min<int64_t>(4, rules.vocabulary - 1);
   for (int64_t row = 0; row < rows; ++row) {
-    const int64_t real = std::max<int64_t>(1, rows == 1 ? length * 2 / 3 : length * (rows - row) / rows);
+    const int64_t shorter = rows == 1 ? length * 2 / 3 : length * (rows - row) / rows;
+    const int64_t real =
+        reference.roles.has(InputRole::kAttentionMask) ? std::max<int64_t>(1, shorter) : length;
     auto* ids = batch.input_ids.mutable_data_ptr<int64_t>() + row * length;
     auto* types = batch.token_type_ids.mutable_data_ptr<int64_t>() + row * length;
     for (int64_t i = 0; i < real; ++i) {
@@ -44,25 +48,25 @@ TextBatch trial_batch(const PackRules& rules, const Reference& reference) {
 }
 
 // Tries each number of heads; another than the likeliest must be plainly nearer, since in a model that has
-// learned nothing, and in half precision, they differ by little. Returns the difference that is left.
-double choose_heads(const std::vector<int64_t>& possible, const Reference& reference,
-                    const std::shared_ptr<EncoderPass>& pass) {
-  const TextBatch trial = trial_batch(pass->rules(), reference);
+// learned nothing, and in half precision, they differ by little. Returns the difference that is left, and
+// puts the number into `spec`.
+double choose_heads(const std::vector<int64_t>& possible, const Reference& reference, const TextBatch& trial,
+                    const std::shared_ptr<EncoderPass>& pass, EncoderSpec& spec) {
   const SpanLogits expected = reference.run(trial);
   const at::Tensor real = trial.attention_mask.to(at::kBool);
   double nearest = std::numeric_limits<double>::infinity();
-  int64_t heads = possible.front();
+  spec.heads = possible.front();
   for (const int64_t each : possible) {
     pass->set_heads(each);
-    EncoderEngine engine(pass, /*remove_padding=*/true);
+    EncoderEngine engine(pass, reference.roles, /*remove_padding=*/true);
     const auto text = engine.pack(trial);
     if (!text) break;
     const double found = logit_difference(engine.run(*text), expected, real);
     if (!(found < nearest / 2)) continue;
     nearest = found;
-    heads = each;
+    spec.heads = each;
   }
-  pass->set_heads(heads);
+  pass->set_heads(spec.heads);
   return nearest;
 }
 
@@ -72,14 +76,18 @@ std::unique_ptr<EncoderEngine> make_encoder_engine(const torch::jit::Module& mod
                                                    const Reference& reference, bool remove_padding,
                                                    std::string& reason) {
   const c10::InferenceMode inference;
-  const auto spec = find_encoder(module, reason, /*packed=*/true);
+  auto spec = find_encoder(module, reason, /*packed=*/true);
   if (!spec) return nullptr;
   const auto pass = std::make_shared<EncoderPass>(*spec, lift_weights(module, *spec));
-  const double found = choose_heads(possible_heads(module, spec->width), reference, pass);
-  if (found <= tolerance(pass->options().dtype().toScalarType())) {
-    return std::make_unique<EncoderEngine>(pass, remove_padding);
+  const TextBatch trial = trial_batch(pass->rules(), reference);
+  const double found = choose_heads(possible_heads(module, spec->width), reference, trial, pass, *spec);
+  const double limit = tolerance(pass->options().dtype().toScalarType());
+  if (found <= limit) {
+    return std::make_unique<EncoderEngine>(pass, reference.roles, remove_padding);
   }
-  reason = "its logits are not those of a BERT encoder with its parameters";
+  reason = "its logits differ from those of a BERT encoder with its parameters by " +
+           format_number(100 * found, 3) + " % of the largest" +
+           engine_difference(module, *spec, reference, trial, limit);
   return nullptr;
 }
 

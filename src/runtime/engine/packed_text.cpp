@@ -45,7 +45,7 @@ bool can_look_up(const Rows& rows, const PackRules& rules) {
     const int64_t real = rows.lengths[static_cast<size_t>(row)];
     const int64_t computed = rules.remove_padding ? real : rows.width;
     if (real > rules.positions || !below(rows.ids_of(row), computed, rules.vocabulary)) return false;
-    if (rules.segments > 0 && !below(rows.types_of(row), computed, rules.segments)) return false;
+    if (rules.looks_up_types() && !below(rows.types_of(row), computed, rules.segments)) return false;
     // Positions are counted by ids that are not padding.
     const int64_t padding_id = rules.position_offset - 1;
     const int64_t* ids = rows.ids_of(row);
@@ -62,7 +62,9 @@ std::optional<Rows> read_rows(const TextBatch& batch, const PackRules& rules) {
             {}};
   const at::Tensor mask = batch.attention_mask.to(at::kLong).contiguous();
   for (int64_t row = 0; row < rows.count; ++row) {
-    const auto length = length_of(mask.const_data_ptr<int64_t>() + row * rows.width, rows.width);
+    const auto length = rules.has_mask
+                            ? length_of(mask.const_data_ptr<int64_t>() + row * rows.width, rows.width)
+                            : std::optional(rows.width);
     if (!length) return std::nullopt;
     rows.lengths.push_back(*length);
   }
@@ -98,7 +100,7 @@ class Writer {
     begin_sequence();
     for (int64_t column = first; column < last; ++column) {
       const int64_t place = std::min(column, rules_.positions - 1) + rules_.position_offset;
-      add_token(rows_.ids_of(row)[column], place, rules_.segments > 0 ? rows_.types_of(row)[column] : 0,
+      add_token(rows_.ids_of(row)[column], place, rules_.looks_up_types() ? rows_.types_of(row)[column] : 0,
                 real ? row * shape_.width + column : shape_.slots());
     }
   }

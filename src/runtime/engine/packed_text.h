@@ -53,8 +53,12 @@ struct PackRules {
   // False: padding is computed as far as each sequence's own row goes, as a sequence behind the real one:
   // its tokens cost what they cost in a padded batch but for attention, and no real token sees them.
   bool remove_padding = true;
+  bool has_mask = true;   // false: the model is given none, and attends to padding as to any token
+  bool has_types = true;  // false: the model is given none, and every token is of type 0
   bool round_up = false;  // the shape
   bool pinned = false;    // in memory that a GPU can copy from while the host goes on
+
+  bool looks_up_types() const { return segments > 0 && has_types; }
 };
 
 // None for what only the interpreter can tell the result of: a mask that is not ones and then zeros, an id
