@@ -33,7 +33,9 @@ def write_atomically(path: str | os.PathLike, parts: Iterable) -> int:
         with open(path if descriptor is None else os.dup(descriptor), "wb") as file:
             return sum(file.write(part) for part in parts)
     path = pathlib.Path(os.path.realpath(path))
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # The start of the name says whose it is; all of it might leave no room for the rest.
+    prefix = "." + os.fsdecode(os.fsencode(path.name)[:100]) + "."
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
             for part in parts:

@@ -11,8 +11,8 @@ def examine(content: bytes) -> Squad:
     questions, contexts = [], []
     for number, line in enumerate(decode(decompress(content)).split("\n"), 1):
         if passage := line.strip():
-            questions.append(Question(f"line {number}", "", len(contexts), [], None, f"line {number}"))
+            questions.append(Question(f"line {number}", "", len(contexts), [], None, False, f"line {number}"))
             contexts.append(passage)
     if not contexts:
         raise SquadError("has no passage; put each on a line of its own")
-    return Squad("1.1", contexts, questions, 0)
+    return Squad("1.1", contexts, questions, 0, 0)

@@ -37,7 +37,7 @@ def articles(document: dict) -> dict[str, list[int]]:
 
 
 def questions(entry: dict) -> int:
-    return sum(len(paragraph["qas"]) for paragraph in entry["paragraphs"])
+    return sum(len(paragraph["qas"]) for paragraph in entry["paragraphs"]) if "paragraphs" in entry else 1
 
 
 def draw(sizes: dict[str, int], share: float, seed: int) -> set[str]:
@@ -61,6 +61,8 @@ def split(document: Any, share: float, seed: int) -> tuple[dict, dict]:
     UsageError where no article is small enough.
     """
     squad_json.examine(document, drop_misaligned=True)
+    if isinstance(document, list):  # flat, as Hugging Face's datasets has it
+        document = {"data": list(document)}
     groups = articles(document)
     sizes = {title: sum(questions(document["data"][i]) for i in indices) for title, indices in groups.items()}
     if sum(size > 0 for size in sizes.values()) < 2:

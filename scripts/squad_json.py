@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQuAD 1.1 and 2.0 JSON, read and checked: what is wrong is named by its JSON path."""
+"""SQuAD 1.1 and 2.0 JSON, nested as SQuAD has it or flat as Hugging Face's datasets writes it (an array or lines of
+{"id", "context", "question", "answers": {"text": [...], "answer_start": [...]}}), read and checked: what is wrong is named by
+its JSON path.
+"""
 
 import gzip
 import json
@@ -19,7 +22,8 @@ class Question(NamedTuple):
     text: str
     context: int  # index into Squad.contexts
     answers: list[str]
-    span: tuple[int, int] | None  # of the first answer, in characters of the context
+    span: tuple[int, int] | None  # of the first answer that is where it should be, in characters of the context
+    is_known: bool  # whether the span, or that there is none, is known: not of answers all misplaced, nor of a test set
     path: str
 
 
@@ -28,6 +32,7 @@ class Squad(NamedTuple):
     contexts: list[str]
     questions: list[Question]
     misaligned: int  # answers that are not in their context where they should be
+    realigned: int  # questions with such answers whose span is a later answer's
 
 
 def printable(text: str, limit: int = 60) -> str:
@@ -55,9 +60,12 @@ def parse(content: bytes) -> Any:
         faults[id(value)] = value, f"{name} is no JSON; write a number, or leave it out"
         return value
 
+    text = decode(refuse_tables(decompress(content)))
     try:
-        value = json.loads(decode(decompress(content)), object_pairs_hook=unique, parse_constant=constant)
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=constant)
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and is_record(text.split("\n", 1)[0]):
+            return parse_lines(text)
         raise SquadError(f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}; "
                          "give a file in SQuAD's format") from error
     except RecursionError as error:
@@ -67,6 +75,40 @@ def parse(content: bytes) -> Any:
     if faults:
         raise SquadError(place_of_fault(value, faults))
     return value
+
+
+class Lines(list):
+    """The records of JSON lines."""
+
+
+def is_record(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def parse_lines(text: str) -> Lines:
+    """JSON lines: a record a line, empty lines apart."""
+    records = Lines()
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(parse(line.encode()))
+        except SquadError as error:
+            raise SquadError(f"line {number}: {str(error).removeprefix('line 1, ')}") from error
+        if not isinstance(records[-1], dict):
+            raise SquadError(f"line {number}: must be an object, as in JSON lines, or the file one JSON document")
+    return records
+
+
+def refuse_tables(content: bytes) -> bytes:
+    for magic, kind, reader in ((b"PAR1", "Parquet", "from_parquet"), (b"ARROW1", "Arrow", "from_file")):
+        if content.startswith(magic):
+            raise SquadError(f"is {kind}, not JSON; convert it with Hugging Face's datasets: "
+                             f"Dataset.{reader}(\"IN\").to_json(\"OUT.jsonl\")")
+    return content
 
 
 def decompress(content: bytes) -> bytes:
@@ -88,9 +130,7 @@ def decode(content: bytes) -> str:
         column = error.start - content.rfind(b"\n", 0, error.start)
         raise SquadError(f"line {line}, byte {column}: not UTF-8 ({error.reason}); convert it, for example with "
                          "iconv") from error
-    if text.startswith("\ufeff"):
-        raise SquadError("line 1, column 1: begins with a byte order mark; remove it")
-    return text
+    return text.removeprefix("\ufeff")  # a byte order mark
 
 
 def place_of_fault(document: Any, faults: dict[int, tuple[Any, str]]) -> str:
@@ -140,21 +180,30 @@ def member(value: dict, key: str, kind: type, path: str, mend: str = "add it") -
 
 def examine(document: Any, drop_misaligned: bool = False) -> Squad:
     """Checks a parsed document. As in the official scripts a question is unanswerable when its "answers" are empty,
-    whatever "is_impossible" says; "plausible_answers" and unknown keys are ignored. An answer that is not at its
-    answer_start is an error, or with `drop_misaligned` one without a span.
+    whatever "is_impossible" says; "plausible_answers" and unknown keys are ignored. A question without "answers" is one of a
+    test set. An answer that is not at its answer_start is an error; with `drop_misaligned` a later one that is takes its
+    place as the span, and a question that has none is not trained on.
     """
-    typed(document, dict, "$")
     reader = _Reader(drop_misaligned)
-    version = typed(document["version"], str, "$.version") if "version" in document else ""
-    mend = 'SQuAD\'s format is {"version": ..., "data": [...]}'
-    for i, article in enumerate(member(document, "data", list, "$", mend)):
-        path = f"$.data[{i}]"
-        for j, paragraph in enumerate(member(typed(article, dict, path), "paragraphs", list, path)):
-            reader.read_paragraph(paragraph, f"{path}.paragraphs[{j}]")
+    version = ""
+    if isinstance(document, list):
+        place = "line {}" if isinstance(document, Lines) else "$[{}]"
+        for i, record in enumerate(document, isinstance(document, Lines)):
+            reader.read_record(record, place.format(i))
+    else:
+        typed(document, dict, "$")
+        version = typed(document["version"], str, "$.version") if "version" in document else ""
+        mend = 'SQuAD\'s format is {"version": ..., "data": [...]}'
+        for i, article in enumerate(member(document, "data", list, "$", mend)):
+            reader.read_article(article, f"$.data[{i}]")
     if not reader.questions:
-        raise SquadError("$.data: has no question; give a file with some")
+        raise SquadError("$: has no question; give a file with some" if isinstance(document, list) else
+                         "$.data: has no question; give a file with some")
+    lacking = reader.without_answers
+    if lacking and len(lacking) < len(reader.questions):
+        raise SquadError(f'{lacking[0]}: has no "answers", which other questions have; where there is none write "answers": []')
     second = reader.has_impossible or version.removeprefix("v").startswith("2")
-    return Squad("2.0" if second else "1.1", reader.contexts, reader.questions, reader.misaligned)
+    return Squad("2.0" if second else "1.1", reader.contexts, reader.questions, reader.misaligned, reader.realigned)
 
 
 class _Reader:
@@ -165,16 +214,31 @@ class _Reader:
         self.paths: dict[str, str] = {}  # of questions, by id
         self.has_impossible = False
         self.misaligned = 0
+        self.realigned = 0
+        self.without_answers: list[str] = []  # paths of questions
+
+    def read_article(self, article: Any, path: str) -> None:
+        if "context" in typed(article, dict, path) and "paragraphs" not in article:
+            return self.read_record(article, path)
+        for j, paragraph in enumerate(member(article, "paragraphs", list, path)):
+            self.read_paragraph(paragraph, f"{path}.paragraphs[{j}]")
+
+    def read_record(self, record: Any, path: str) -> None:
+        """A question with its context, as Hugging Face's datasets has it."""
+        context = member(typed(record, dict, path), "context", str, path)
+        if not self.contexts or self.contexts[-1] != context:
+            self.contexts.append(context)
+        self.read_question(record, len(self.contexts) - 1, path)
 
     def read_paragraph(self, paragraph: Any, path: str) -> None:
         context = member(typed(paragraph, dict, path), "context", str, path)
         questions = member(paragraph, "qas", list, path)
-        for i, question in enumerate(questions):
-            self.read_question(question, context, f"{path}.qas[{i}]")
         if questions:
             self.contexts.append(context)
+        for i, question in enumerate(questions):
+            self.read_question(question, len(self.contexts) - 1, f"{path}.qas[{i}]")
 
-    def read_question(self, question: Any, context: str, path: str) -> None:
+    def read_question(self, question: Any, context: int, path: str) -> None:
         identifier = member(typed(question, dict, path), "id", str, path)
         if identifier in self.paths:
             raise SquadError(f"{path}.id: {printable(identifier)} is the id of {self.paths[identifier]} too; "
@@ -184,10 +248,28 @@ class _Reader:
         if "is_impossible" in question:
             typed(question["is_impossible"], bool, f"{path}.is_impossible")
             self.has_impossible = True
-        answers = member(question, "answers", list, path, "where there is none write \"answers\": []")
-        spans = [self.read_answer(answer, context, f"{path}.answers[{i}]") for i, answer in enumerate(answers)]
-        self.questions.append(Question(identifier, text, len(self.contexts), [answer["text"] for answer in answers],
-                                       spans[0] if spans else None, path))
+        answers = self.answers_of(question, path)
+        spans = [self.read_answer(answer, self.contexts[context], place) for answer, place in answers]
+        aligned = [span for span in spans if span]
+        self.realigned += bool(aligned) and spans[0] is None
+        is_known = bool(aligned) or (not spans and question.get("answers") is not None)
+        self.questions.append(Question(identifier, text, context, [answer["text"] for answer, _ in answers],
+                                       aligned[0] if aligned else None, is_known, path))
+
+    def answers_of(self, question: dict, path: str) -> list[tuple[Any, str]]:
+        """Answers and their paths; datasets has {"text": [...], "answer_start": [...]} for [{"text": ...}, ...]."""
+        if question.get("answers") is None:
+            self.without_answers.append(path)
+            return []
+        if not isinstance(question["answers"], dict):
+            return [(answer, f"{path}.answers[{i}]")
+                    for i, answer in enumerate(member(question, "answers", list, path))]
+        both = question["answers"], f"{path}.answers"
+        texts, starts = member(both[0], "text", list, both[1]), member(both[0], "answer_start", list, both[1])
+        if len(texts) != len(starts):
+            raise SquadError(f"{both[1]}: has {len(texts)} texts and {len(starts)} places; give one place for each text")
+        return [({"text": answer, "answer_start": start}, f"{both[1]}[{i}]")
+                for i, (answer, start) in enumerate(zip(texts, starts, strict=True))]
 
     def read_answer(self, answer: Any, context: str, path: str) -> tuple[int, int] | None:
         text = member(typed(answer, dict, path), "text", str, path)

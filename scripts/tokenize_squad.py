@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts SQuAD questions, or plain text, into windows of token ids for prune2to4.
 
-    tokenize_squad.py IN.json[.gz]|IN.txt[.gz] OUT.safetensors --tokenizer FOLDER
+    tokenize_squad.py IN.json[.gz]|IN.jsonl[.gz]|IN.txt[.gz] OUT.safetensors --tokenizer FOLDER
 
-IN is SQuAD 1.1 or 2.0, or text with a passage a line; FOLDER holds a Hugging Face fast tokenizer (tokenizer.json). A
+IN is SQuAD 1.1 or 2.0, as SQuAD or Hugging Face's datasets writes it, or text with a passage a line; FOLDER holds a Hugging Face fast tokenizer (tokenizer.json). A
 window is the question and as much of its context as fits, of text the passage alone, without labels. Exit status: 0
 written, 2 wrong arguments, 3 the data, 5 reading or writing files. include/prune2to4/tokenized_squad.h has the format.
 """
@@ -33,6 +33,7 @@ USAGE, DATA, FILE_SYSTEM = 2, 3, 5
 FORMAT, FORMAT_VERSION = "prune2to4.squad", "1"
 MAX_LENGTH, STRIDE = 384, 128
 CHUNK = 1024  # questions tokenized at once
+UNKNOWN = np.int32(-1)  # the label of a window that is not trained on
 DTYPES = {"int32": "I32", "uint8": "U8"}  # as safetensors spells them
 
 
@@ -141,8 +142,8 @@ def padded(windows: Windows, tokenizer: SquadTokenizer) -> dict[str, np.ndarray]
 
 
 def label(squad: Squad, tables: list, offsets: np.ndarray, example: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last token of the first answer, 0, 0 where the window does not hold all of it: as run_qa does it,
-    save that an answer takes all tokens of a character that several share (byte-level BPE), where run_qa begins with
+    """First and last token of the question's span, 0, 0 where the window does not hold all of it, and -1, -1 where it is not
+    known: as run_qa does it, save that an answer takes all tokens of a character that several share (byte-level BPE), where run_qa begins with
     the last of them and ends with the first. A border between tokens (in white space) takes the next one outward.
     """
     spans = np.full((len(squad.questions), 2), -1, np.int32)
@@ -155,7 +156,8 @@ def label(squad: Squad, tables: list, offsets: np.ndarray, example: np.ndarray) 
         rows = slice(block, block + CHUNK)
         start[rows], end[rows] = cover(offsets[rows, :, 0], offsets[rows, :, 1], *spans[example[rows], :, None]
                                        .transpose(1, 0, 2))
-    return start, end
+    known = np.array([question.is_known for question in squad.questions])[example]
+    return np.where(known, start, UNKNOWN), np.where(known, end, UNKNOWN)
 
 
 def cover(begins: np.ndarray, ends: np.ndarray, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -237,12 +239,21 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--stride", metavar="N", type=int, default=STRIDE,
                         help="tokens of the context that a window shares with the next (default: %(default)s)")
     parser.add_argument("--drop-misaligned", action="store_true",
-                        help="an answer that is not at its answer_start has no span, instead of being an error")
+                        help="an answer that is not at its answer_start is no error: another answer of the question is "
+                             "learned, or the question is evaluated on, but not trained on")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     options = parser.parse_args(arguments)
     if options.max_length < 1 or options.stride < 0:
         parser.error("--max-length must be at least 1, --stride at least 0")
     return options
+
+
+def say(text: str) -> None:
+    """A line on stdout, unless nobody listens any more: what it tells of is done."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(options: argparse.Namespace) -> None:
@@ -265,11 +276,15 @@ def run(options: argparse.Namespace) -> None:
         progress.clear()
     metadata |= {"source": options.input.name, "source_sha256": hashlib.sha256(content).hexdigest()}
     size = write_atomically(options.output, safetensors_parts(tensors, metadata))
+    if squad.misaligned > 0 and not options.quiet:
+        left_out = sum(bool(question.answers) and not question.is_known for question in squad.questions)
+        print(f"[tokenize] {squad.misaligned:,} answers are not at their answer_start: {squad.realigned:,} questions are "
+              f"trained on another answer, {left_out:,} are not trained on", file=sys.stderr)
     if not options.quiet:
         examples = f"{tensors['example'][-1] + 1:,}"
         kind = f"{examples} passages" if passages else f"SQuAD {metadata['squad_version']}, {examples} questions"
-        labels = "no labels" if passages else f"{np.count_nonzero(tensors['end']):,} with an answer"
-        print(f"{options.output}: {kind}, {len(tensors['length']):,} windows of at most {options.max_length} tokens, "
+        labels = "no labels" if passages else f"{np.count_nonzero(tensors['end'] > 0):,} with an answer"
+        say(f"{options.output}: {kind}, {len(tensors['length']):,} windows of at most {options.max_length} tokens, "
               f"{labels}, {size / 2**20:.1f} MiB, {time.monotonic() - begun:.1f} s")
 
 

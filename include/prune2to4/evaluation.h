@@ -21,6 +21,7 @@ struct EvaluationData {
   int64_t questions = 0;  // that were asked
   int64_t windows = 0;
   bool limited = false;  // --limit: not all questions of the file
+  bool scored = true;    // false: a test set without answers, whose models have NaN for scores
 };
 
 // How one model did.

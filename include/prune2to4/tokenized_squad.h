@@ -34,8 +34,9 @@ struct SquadExample {
 //   length         int32 [F]         tokens before the padding, 1..L
 //   offsets        int32 [F, L, 2]   begin and end in UTF-8 bytes of the context; -1, -1 where not context
 //   example        int32 [F]         index into the examples; windows of one example follow one another
-//   start, end     int32 [F]         first and last token of the first answer; 0, 0 without one in the
-//   window.
+//   start, end     int32 [F]         first and last token of an answer; 0, 0 where the window has none; -1,
+//   -1
+//                                    where it is not known, as of an answer that is not at its answer_start.
 //                                    Both or neither.
 //   examples       uint8 [N]         UTF-8 JSON: {"contexts": [text, ...], "examples": [{"id": text,
 //   "question":
@@ -56,6 +57,7 @@ class TokenizedSquad {
  public:
   static constexpr const char* kFormat = "prune2to4.squad";
   static constexpr const char* kFormatVersion = "1";
+  static constexpr int32_t kUnknownLabel = -1;
 
   // Throws Error: kFileSystem when the file cannot be read, kData "[data] FILE: tensor "length" row 3: ...".
   static TokenizedSquad read(const std::filesystem::path& path);
@@ -69,6 +71,10 @@ class TokenizedSquad {
   int64_t pad_token_id() const { return pad_token_id_; }
   SquadVersion version() const { return version_; }
   bool labelled() const { return start_.data() != nullptr; }
+  // Windows to train on: those whose label is known; all of data without labels.
+  std::vector<int64_t> training_windows() const;
+  // Whether the questions have answers to score with. Of SQuAD 2.0's some may have none, of a test set all.
+  bool has_answers() const;
 
   // Of one window, without its padding. [length]
   std::span<const int32_t> input_ids(int64_t window) const;

@@ -3,6 +3,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -89,6 +90,16 @@ void check_options(const EvalOptions& options) {
   }
 }
 
+// What a model answers can be written, and compared with another one's, without knowing what is right.
+bool needs_answers(const EvalOptions& options) {
+  const bool gated = options.min_f1 || options.min_exact_match || options.max_f1_drop;
+  return gated || (options.predictions.empty() && options.n_best.empty() && options.compare.empty());
+}
+
+SquadScore unscored(int64_t questions) {
+  return {.all = {questions, std::nan(""), std::nan("")}, .has_answer = {}, .no_answer = {}};
+}
+
 EvaluateOptions evaluate_options(const EvalOptions& options, const Ranks& ranks) {
   const int64_t tokens = options.batch_tokens > 0 ? options.batch_tokens : default_batch_tokens(ranks.device);
   return {options.spans, {tokens, options.batch_size}, !options.n_best.empty(), ranks.comm.get()};
@@ -173,7 +184,7 @@ void eval(const EvalOptions& options, std::ostream& out) {
   report.command = options.command;
   report.started = utc_now();
   report.environment = environment();
-  const EvaluationInput input(options.data, options.limit);
+  const EvaluationInput input(options.data, options.limit, needs_answers(options));
   const Questions& questions = input.questions();
 
   Models models;
@@ -197,6 +208,7 @@ void eval(const EvalOptions& options, std::ostream& out) {
   const std::vector<ModelAnswers> answers = evaluate(runners, questions, how);
   for (size_t i = 0; i < answers.size(); ++i) {
     report.evaluation.models.push_back(model_score(runners[i]->name(), models.sha256[i], answers[i]));
+    if (!report.evaluation.data.scored) report.evaluation.models.back().score = unscored(questions.examples);
   }
   if (compared > 0) report.comparison = compare(questions, report, answers, compared);
   const auto& scores = report.evaluation.models;

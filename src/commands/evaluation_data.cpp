@@ -15,24 +15,24 @@ std::string sha256_of(std::span<const std::byte> bytes) {
   return digest.hex();
 }
 
-EvaluationInput::EvaluationInput(const std::string& path, int64_t limit)
+EvaluationInput::EvaluationInput(const std::string& path, int64_t limit, bool needs_answers)
     : squad_(TokenizedSquad::read(path)),
       name_(std::filesystem::path(path).filename().string()),
       questions_(choose_questions(squad_, limit)) {
-  const auto& examples = squad_.examples();
-  const bool answered =
-      std::any_of(examples.begin(), examples.end(), [](const auto& each) { return !each.answers.empty(); });
-  if (!answered && squad_.version() == SquadVersion::k11) {
+  if (needs_answers && !squad_.has_answers()) {
     throw Error(
         ExitStatus::kData, "data",
-        squad_.file() + ": no question has an answer to compare with; this is a test set without labels");
+        squad_.file() +
+            ": no question has an answer to compare with; this is a test set without labels, of which "
+            "eval --predictions FILE writes what a model answers");
   }
   sha256_ = std::async(std::launch::async, [bytes = squad_.bytes()] { return sha256_of(bytes); });
 }
 
 EvaluationData EvaluationInput::describe() const {
   const bool limited = questions_.examples < static_cast<int64_t>(squad_.examples().size());
-  return {name_, sha256_.get(), squad_.version(), questions_.examples, questions_.windows, limited};
+  return {name_,   sha256_.get(),       squad_.version(), questions_.examples, questions_.windows,
+          limited, squad_.has_answers()};
 }
 
 ModelScore evaluate_stage(const std::string& name, const torch::jit::Module& model, at::Device device,

@@ -20,8 +20,8 @@ std::string sha256_of(std::span<const std::byte> bytes);
 class EvaluationInput {
  public:
   // `limit`: only the first so many questions; 0: all. Throws as TokenizedSquad::read does, and Error(kData)
-  // when the questions have no answers to compare with.
-  EvaluationInput(const std::string& path, int64_t limit);
+  // when the questions have no answers to compare with, which `needs_answers`.
+  EvaluationInput(const std::string& path, int64_t limit, bool needs_answers = true);
   EvaluationInput(const EvaluationInput&) = delete;  // its questions refer to its data
   EvaluationInput& operator=(const EvaluationInput&) = delete;
 

@@ -103,7 +103,7 @@ class WindowChecker {
     for (size_t row = 0; row < windows_.start.size(); ++row) {
       const int32_t start = windows_.start[row];
       const int32_t end = windows_.end[row];
-      if (start == 0 && end == 0) continue;
+      if (start == end && (start == 0 || start == TokenizedSquad::kUnknownLabel)) continue;
       check_label("start", row, start);
       check_label("end", row, end);
       if (start > end) {

@@ -230,4 +230,22 @@ void TokenizedSquad::check_fits(int64_t vocabulary, int64_t segments, int64_t po
   }
 }
 
+std::vector<int64_t> TokenizedSquad::training_windows() const {
+  std::vector<int64_t> windows;
+  for (int64_t window = 0; window < windows_; ++window) {
+    if (!labelled() || start(window) != kUnknownLabel) windows.push_back(window);
+  }
+  return windows;
+}
+
+bool TokenizedSquad::has_answers() const {
+  if (std::any_of(examples_.begin(), examples_.end(),
+                  [](const auto& each) { return !each.answers.empty(); })) {
+    return true;
+  }
+  const bool known =
+      std::any_of(start_.begin(), start_.end(), [](int32_t at) { return at != kUnknownLabel; });
+  return version_ == SquadVersion::k20 && known;
+}
+
 }  // namespace prune2to4

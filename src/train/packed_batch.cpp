@@ -107,9 +107,9 @@ PackedBatch pack_batch(const TokenizedSquad& data, const std::vector<int64_t>& w
                        const PackedShape& shape) {
   std::vector<PackedRow> rows;
   for (const int64_t window : windows) {
+    const bool known = data.labelled() && data.start(window) != TokenizedSquad::kUnknownLabel;
     rows.push_back({data.input_ids(window), data.token_type_ids(window),
-                    data.labelled() ? data.start(window) : kNoLabel,
-                    data.labelled() ? data.end(window) : kNoLabel});
+                    known ? data.start(window) : kNoLabel, known ? data.end(window) : kNoLabel});
   }
   return pack_rows(rows, data.pad_token_id(), shape);
 }
@@ -119,8 +119,7 @@ std::vector<std::vector<int64_t>> epoch_batches(const TokenizedSquad& data, int6
   std::seed_seq seeds{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32U),
                       static_cast<uint32_t>(epoch)};
   std::mt19937_64 random(seeds);
-  std::vector<int64_t> order(static_cast<size_t>(data.windows()));
-  std::iota(order.begin(), order.end(), 0);
+  std::vector<int64_t> order = data.training_windows();
   shuffle(order, random);
   if (by_length) {
     const auto bucket = static_cast<size_t>(size * kBucketBatches);

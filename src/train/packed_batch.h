@@ -60,8 +60,8 @@ PackedBatch pack_rows(const std::vector<PackedRow>& rows, int64_t pad_token_id, 
 PackedBatch pack_batch(const TokenizedSquad& data, const std::vector<int64_t>& windows,
                        const PackedShape& shape);
 
-// Windows 0 .. count - 1 in the order of this epoch, cut into batches of `size`; the same on every machine.
-// With `by_length`, each batch holds windows of much the same length.
+// The data's training windows in the order of this epoch, cut into batches of `size`; the same on every
+// machine. With `by_length`, each batch holds windows of much the same length.
 std::vector<std::vector<int64_t>> epoch_batches(const TokenizedSquad& data, int64_t size, uint64_t seed,
                                                 int64_t epoch, bool by_length);
 

@@ -36,7 +36,10 @@ void check_data(const TokenizedSquad& data, const torch::jit::Module& module, co
             " has no labels to learn from (tensors \"start\" and \"end\"); tokenize training data, or "
             "let a teacher show the way with --teacher");
   }
-  if (data.windows() == 0) throw Error(ExitStatus::kData, "data", data.file() + " has no windows");
+  if (data.training_windows().empty()) {
+    throw Error(ExitStatus::kData, "data",
+                data.file() + " has no windows to train on: none has a label; it is for evaluation");
+  }
   const TextLimits limits = text_limits(module);
   data.check_fits(limits.vocabulary, limits.segments, limits.positions);
 }
@@ -52,7 +55,8 @@ Trainer::Trainer(torch::jit::Module& module, const std::vector<PrunedWeight>& pr
       single_(single_comm()),
       comm_(options.comm != nullptr ? *options.comm : *single_),
       precision_(choose_precision(options.recipe, options.device)),
-      schedule_(make_schedule(options.recipe, data.windows())),
+      windows_(static_cast<int64_t>(data.training_windows().size())),
+      schedule_(make_schedule(options.recipe, windows_)),
       model_(module, pruned, options.device) {
   check_data(data, module, options);
   if (options.device.is_cuda()) cuda_backend().set_device(options.device);
@@ -71,7 +75,7 @@ Trainer::Trainer(torch::jit::Module& module, const std::vector<PrunedWeight>& pr
   run_.name = options.name;
   run_.data = std::filesystem::path(data.file()).filename().string();
   run_.data_sha256 = options.checkpoint.data_sha256;
-  run_.windows = data.windows();
+  run_.windows = windows_;
   run_.ranks = comm_.size();
   run_.engine = network_->description() + ", " + precision_name(precision_) + (capture ? ", captured" : "");
   run_.teacher = teacher_ ? teacher_->description() : "";

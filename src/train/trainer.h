@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "prune2to4/divergence.h"
 #include "prune2to4/progress.h"
 #include "prune2to4/train.h"
 #include "train/checkpoint.h"
 #include "train/device_module.h"
-#include "prune2to4/divergence.h"
 #include "train/forward_backward.h"
 #include "train/network.h"
 #include "train/optimizer.h"
@@ -82,6 +82,7 @@ class Trainer {
   std::unique_ptr<Comm> single_;
   Comm& comm_;
   Precision precision_;
+  int64_t windows_;  // to train on
   Schedule schedule_;
   DeviceModule model_;
   NetworkOptions network_options_;

@@ -77,7 +77,7 @@ void Trainer::end_run() {
   const int64_t timed = steps_here_ >= 2 * kWarmSteps ? steps_here_ - kWarmSteps : steps_here_;
   const double seconds = run_.seconds - seconds_before_ - (timed < steps_here_ ? warm_seconds_ : 0);
   const int64_t windows =
-      std::min(timed * options_.recipe.batch_size * options_.recipe.accumulate, timed * data_.windows());
+      std::min(timed * options_.recipe.batch_size * options_.recipe.accumulate, timed * windows_);
   run_.windows_per_second = seconds > 0 ? static_cast<double>(windows) / seconds : 0;
   run_.peak_bytes = peak_bytes(options_.device);
   check_result();

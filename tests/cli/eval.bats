@@ -115,6 +115,22 @@ END
   grep -q "changed" both.txt
 }
 
+@test "a test set without answers is answered and compared, and neither scored nor gated" {
+  local tiny=$repository/tests/data/tiny_squad
+  jq 'del(.data[].paragraphs[].qas[].answers)' "$tiny/dev.json" >test.json
+  "$python" "$repository/scripts/tokenize_squad.py" --quiet test.json test.safetensors --tokenizer "$tiny"
+  expect 0 "Answered, and not scored, since test.safetensors has no answers" -- prune2to4 eval model.pt --data test.safetensors \
+    --predictions test_answers.json --export-json report.json
+  prune2to4 eval model.pt --data dev.safetensors --predictions answers.json --quiet >/dev/null
+  cmp answers.json test_answers.json
+  jq -e '.evaluation.models[0] | .f1 == null and .exact_match == null and .questions >= 200' report.json
+  expect 0 "0 of" -- prune2to4 eval model.pt --data test.safetensors --compare model.pt
+  expect 3 "no question has an answer" "--predictions" -- prune2to4 eval model.pt --data test.safetensors
+  expect 3 "no question has an answer" -- prune2to4 eval model.pt --data test.safetensors --predictions a.json --min-f1 1
+  expect 3 "has no windows to train on" -- prune2to4 finetune model.pt --train test.safetensors
+  [[ ! -e a.json ]]
+}
+
 @test "options without effect are warned of" {
   expect 0 "a copy of the model itself" "--null-threshold has no effect" -- \
     prune2to4 eval model.pt --data dev.safetensors --limit 5 --compare model.pt --null-threshold 1

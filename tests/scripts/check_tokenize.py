@@ -178,16 +178,18 @@ def check_set(path: pathlib.Path, tokenizer, folder: pathlib.Path, output: pathl
 
 
 def check_drop(folder: pathlib.Path, tokenizer: pathlib.Path) -> None:
-    """--drop-misaligned: the first answer's place decides; the metric still knows its text."""
+    """--drop-misaligned: an answer that is in its place decides, or the label is unknown; the metric still knows all texts."""
     document = hostile_squad.valid()
-    document["data"][0]["paragraphs"][0]["qas"][1]["answers"][0]["answer_start"] = 3
-    (folder / "in.json").write_text(json.dumps(document))
-    status, errors = run(folder / "in.json", folder / "dropped", "--tokenizer", tokenizer, "--drop-misaligned",
-                         "--quiet")
-    assert status == 0, errors
-    tensors, _, texts = load(folder / "dropped")
-    assert (tensors["end"] > 0).tolist() == [True, False, True, True], tensors["end"]
-    assert texts["examples"][1]["answers"] == ["1987", "in 1987"], texts["examples"][1]
+    for answer, known in ((0, True), (1, False)):
+        document["data"][0]["paragraphs"][0]["qas"][1]["answers"][answer]["answer_start"] = 3
+        (folder / "in.json").write_text(json.dumps(document))
+        status, errors = run(folder / "in.json", folder / "dropped", "--tokenizer", tokenizer, "--drop-misaligned",
+                             "--quiet")
+        assert status == 0, errors
+        tensors, _, texts = load(folder / "dropped")
+        assert (tensors["end"] > 0).tolist() == [True, known, True, True], tensors["end"]
+        assert (tensors["end"] == -1).tolist() == [False, not known, False, False], tensors["end"]
+        assert texts["examples"][1]["answers"] == ["1987", "in 1987"], texts["examples"][1]
 
 
 def check_plain(folder: pathlib.Path, tokenizer, name: pathlib.Path, shape: tuple) -> int:

@@ -73,7 +73,6 @@ def syntax() -> list[Hostile]:
         Hostile("Latin-1", replaced("1987", "caf\xe9").decode().encode("latin-1"), ("line 1, byte", "UTF-8")),
         Hostile("UTF-16", text.decode().encode("utf-16"), ("line 1, byte 1", "UTF-8")),
         Hostile("surrogate in UTF-8", b'{"data": "\xed\xa0\x80"}', ("line 1, byte 11", "UTF-8")),
-        Hostile("byte order mark", b"\xef\xbb\xbf" + text, ("line 1, column 1", "byte order mark")),
         Hostile("control character", b'{"data": "\x01"}', ("line 1, column 11", "control character")),
         Hostile("deep arrays", b'{"data": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", ("$", "nested")),
         Hostile("deep objects", b'{"a":' * 200_000, ("$", "nested")),
@@ -92,7 +91,7 @@ def wrong_types() -> list[Hostile]:
     answer_keys = [("text", 1987), ("text", None), ("answer_start", "35"), ("answer_start", 35.0),
                    ("answer_start", True), ("answer_start", None), ("answer_start", [35])]
     return [
-        Hostile("array at the top", b"[]", ("$:", "object")),
+        Hostile("array at the top", b"[]", ("$:", "has no question")),
         Hostile("null at the top", b"null", ("$:", "object")),
         Hostile("version is a number", setting(0, "version", 2.0), ("$.version", "string", "2.0")),
         Hostile("data is an object", setting(0, "data", {}), ("$.data:", "array")),

@@ -29,6 +29,24 @@ Ints joined(const Batches& batches) {
 
 }  // namespace
 
+CATCH_TEST_CASE("windows whose label is unknown are in no batch") {
+  SquadFile file = marked_squad_file(9);
+  for (const size_t window : {2, 5, 6}) {
+    for (const char* name : {"start", "end"})
+      file.tensor(name).set<int32_t>(window, TokenizedSquad::kUnknownLabel);
+  }
+  const TokenizedSquad data = read_squad(file);
+  CATCH_CHECK(data.training_windows() == std::vector<int64_t>{0, 1, 3, 4, 7, 8});
+  for (const bool by_length : {false, true}) {
+    std::vector<int64_t> seen;
+    for (const auto& batch : epoch_batches(data, 4, 0, 0, by_length)) {
+      seen.insert(seen.end(), batch.begin(), batch.end());
+    }
+    std::sort(seen.begin(), seen.end());
+    CATCH_CHECK(seen == data.training_windows());
+  }
+}
+
 CATCH_TEST_CASE(
     "windows lie one behind the other, each with its own positions and its row of the padded logits") {
   const TokenizedSquad data = read_squad(small_squad_file());  // lengths 6, 7, 8, 7, 7

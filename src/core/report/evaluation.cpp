@@ -122,6 +122,10 @@ std::string evaluation_sentence(const Evaluation& evaluation) {
   if (data.limited) {
     asked = data.questions == 1 ? "the first question only" : "the first " + asked + " only";
   }
+  if (!data.scored) {
+    return single_line("Answered, and not scored, since " + data.name + " has no answers: " + asked + " (" +
+                       counted(data.windows, "window") + ").");
+  }
   return single_line(scores_text(evaluation.models) + " on " + asked + " (" +
                      counted(data.windows, "window") + ") of " + data.name + ", scored as SQuAD " +
                      squad_version_name(data.version) + ".");
