@@ -25,6 +25,7 @@ import plain_text
 import squad_json
 import squad_tokenizer
 from atomic_file import write_atomically
+from console import Progress, say
 from file_check import UsageError, check_files, files_of
 from squad_json import Squad, SquadError
 from squad_tokenizer import SquadTokenizer, TokenizerError
@@ -202,33 +203,6 @@ def safetensors_parts(tensors: dict[str, np.ndarray], metadata: dict[str, str]) 
             *(np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).data for _, tensor in ordered)]
 
 
-class Progress:
-    """One line overprinted on a terminal, a plain line every 10 s elsewhere."""
-
-    def __init__(self, quiet: bool):
-        self.quiet = quiet
-        self.terminal = sys.stderr.isatty()
-        self.begun = self.shown = time.monotonic()
-        self.drawn = False
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if self.quiet or now - self.shown < (0.1 if self.terminal else 10):
-            return
-        self.shown = now
-        text = f"{done:,} of {total:,} questions, {(now - self.begun) * (total - done) / done:.0f} s left"
-        if self.terminal:
-            bar = "#" * (24 * done // total)
-            print(f"\r\033[K[tokenize] [{bar:-<24}] {text}", end="", file=sys.stderr, flush=True)
-            self.drawn = True
-        else:
-            print(f"[tokenize] {text}", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        if self.drawn:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("input", metavar="IN", type=pathlib.Path)
@@ -246,14 +220,6 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     if options.max_length < 1 or options.stride < 0:
         parser.error("--max-length must be at least 1, --stride at least 0")
     return options
-
-
-def say(text: str) -> None:
-    """A line on stdout, unless nobody listens any more: what it tells of is done."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(options: argparse.Namespace) -> None:

@@ -98,8 +98,8 @@ class Runner {
   std::string name_;
   torch::jit::Module model_;
   at::Device device_;
+  std::string roles_reason_;  // why there are no roles; set while they are looked for
   std::optional<InputRoles> roles_;
-  std::string roles_reason_;  // why there are none
   TextLimits limits_;
   std::string engine_ = "interpreter";
   bool removes_padding_ = false;

@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
-#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <map>
@@ -84,7 +83,7 @@ class Capture {
   // states and one feed-forward's inner activation.
   void run_staged(const StagedForward& dense, const StagedForward& pruned,
                   const std::function<void(const CapturedInput&)>& use) {
-    const c10::InferenceMode inference;
+    const at::NoGradGuard no_gradients;
     std::vector<StagedBatch> batches;
     for (const auto& windows : batches_) {
       for_each_part(windows, [&](const TextBatch& batch) {

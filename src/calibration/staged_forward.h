@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 
 namespace prune2to4 {
 

@@ -82,15 +82,17 @@ void add_calibration(Command& command, PruneOptions& options, CLI::Option* dry_r
       "weight-norm, wanda, sparsegpt or reconstruction [reconstruction with --calibrate, else weight-norm]");
   method->group("Calibration");
   command.apply_only_with(method, {calibrate});
-  check_number(from_environment(command.add_option("--windows", options.windows,
-                                                   "Calibrate on N windows of the file at most [1024 on a GPU, 128 on a CPU]")),
+  check_number(from_environment(command.add_option(
+                   "--windows", options.windows,
+                   "Calibrate on N windows of the file at most [1024 on a GPU, 128 on a CPU]")),
                kPositiveWhole)
       ->type_name("N")
       ->group("Calibration")
       ->needs(calibrate);
-  from_environment(command.add_flag("--fast", options.fast,
-                                    "Neither --sequential nor --permute, which reconstruction does by itself: "
-                                    "less accurate; either of them can be given beside it"))
+  from_environment(
+      command.add_flag("--fast", options.fast,
+                       "Neither --sequential nor --permute, which reconstruction does by itself: "
+                       "less accurate; either of them can be given beside it"))
       ->group("Calibration")
       ->needs(calibrate);
   from_environment(

@@ -40,7 +40,8 @@ class Training {
   void begin(const torch::jit::Module& module, const std::string& module_sha256, bool self_teacher,
              bool trust_model);
 
-  // Trains the module and adds the run to the report, with a warning when its loss rose. `questions`: of the score after each epoch; null: none.
+  // Trains the module and adds the run to the report, with a warning when its loss rose. `questions`: of the
+  // score after each epoch; null: none.
   void run(const std::string& name, torch::jit::Module& module, const std::vector<PrunedWeight>& pruned,
            const EvaluationInput* questions, Report& report);
 
@@ -65,8 +66,8 @@ class Training {
   std::vector<std::filesystem::path> checkpoints_;
 };
 
-// Warns in the report where training made F1 worse: `after` and `before` are names of models that were evaluated; nothing
-// happens when one of them was not.
+// Warns in the report where training made F1 worse: `after` and `before` are names of models that were
+// evaluated; nothing happens when one of them was not.
 void compare_scores(const std::string& before, const std::string& after, double tolerance, Report& report);
 
 // The weights of the same model as one module has them, into the other one's tensors.

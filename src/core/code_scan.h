@@ -26,8 +26,8 @@ struct CodeFinding {
 // sub-module or an attribute that happens to be called "save" is refused as well.
 std::optional<CodeFinding> scan_code(std::string_view source);
 
-// What made a model with operators or classes of a well-known foreign library, and the mend; empty: not known.
-// `name`: "ops.quantized.linear_dynamic", "__torch__.torch.classes.xnnpack.LinearOpContext".
+// What made a model with operators or classes of a well-known foreign library, and the mend; empty: not
+// known. `name`: "ops.quantized.linear_dynamic", "__torch__.torch.classes.xnnpack.LinearOpContext".
 std::string_view foreign_origin(std::string_view name);
 
 // Whether a qualified name from a pickle is a custom class that is not ours.

@@ -8,7 +8,7 @@
 #include <array>
 #include <set>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/module_parameters.h"
 
 namespace prune2to4 {
@@ -177,16 +177,7 @@ std::optional<EncoderSpec> find_encoder(const torch::jit::Module& module, std::s
 }
 
 std::vector<int64_t> possible_heads(const torch::jit::Module& module, int64_t width) {
-  std::set<int64_t> constants;
-  const auto graph = forward_graph(module);
-  for_each_node(graph->block(), [&](Node* node) {
-    if (node->kind() != c10::prim::Constant) return;
-    const auto value = torch::jit::toIValue(node->output());
-    if (value && value->isInt()) constants.insert(value->toInt());
-    if (value && value->isIntList()) {
-      for (const int64_t each : value->toIntVector()) constants.insert(each);
-    }
-  });
+  const std::set<int64_t> constants = integer_constants(module);
   // A view's shape names the heads, or the width of one, or both; transformers' are mostly 64 or 32 wide.
   std::set<int64_t> possible;
   for (const int64_t each : constants) {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 
 namespace prune2to4 {
 namespace {

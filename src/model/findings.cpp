@@ -8,7 +8,7 @@
 #include <functional>
 #include <set>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 
 namespace prune2to4 {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -113,6 +113,19 @@ std::map<std::string, c10::intrusive_ptr<PackedWeight>> packed_weights(const tor
     if (auto packed = as_packed(value)) weights.emplace(name, std::move(packed));
   });
   return weights;
+}
+
+std::set<int64_t> integer_constants(const torch::jit::Module& module) {
+  std::set<int64_t> constants;
+  for_each_node(inlined_forward(module)->block(), [&](torch::jit::Node* node) {
+    if (node->kind() != c10::prim::Constant) return;
+    const auto value = torch::jit::toIValue(node->output());
+    if (value && value->isInt()) constants.insert(value->toInt());
+    if (value && value->isIntList()) {
+      for (const int64_t each : value->toIntVector()) constants.insert(each);
+    }
+  });
+  return constants;
 }
 
 }  // namespace prune2to4

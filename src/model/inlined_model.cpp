@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "model/findings.h"
-#include "model/graph_walk.h"
 #include "prune2to4/error.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/model.h"
 #include "prune2to4/tensor_mask.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "model/graph_walk.h"
 #include "model/input_flow.h"
+#include "prune2to4/graph_walk.h"
 
 namespace prune2to4 {
 namespace {

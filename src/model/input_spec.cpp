@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "model/graph_walk.h"
 #include "model/input_facts.h"
 #include "model/input_sizes.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/model.h"
 
 namespace prune2to4 {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 
 namespace prune2to4 {
 namespace {

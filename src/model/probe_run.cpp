@@ -6,7 +6,7 @@
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/probe.h"
 #include "prune2to4/text_batch.h"
 

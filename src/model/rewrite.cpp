@@ -6,7 +6,7 @@
 #include <memory>
 #include <set>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/model.h"
 #include "prune2to4/packed_weight.h"
 

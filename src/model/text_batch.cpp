@@ -4,7 +4,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/input_roles.h"
 
 namespace prune2to4 {

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 
 namespace prune2to4 {
 namespace {

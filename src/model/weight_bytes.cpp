@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <set>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/model.h"
 #include "prune2to4/packed_matrix.h"
 

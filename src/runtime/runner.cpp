@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "prune2to4/error.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/model.h"
 #include "prune2to4/probe.h"
 #include "prune2to4/statistics.h"
@@ -21,6 +23,19 @@ namespace {
 
 // Short, and unlike what a trace is likely to have wired in.
 constexpr int64_t kTrialLength = 11;
+
+// Below it are ranks, dimensions and dtypes.
+constexpr int64_t kShortestWired = 4;
+constexpr int64_t kLargestWiredBatch = 8;
+constexpr int64_t kLongestWired = 512;  // where the model has no known number of positions
+
+std::vector<int64_t> wired_batches(const std::set<int64_t>& constants) {
+  std::vector<int64_t> batches{2, 1};
+  for (const int64_t each : constants) {
+    if (each > 2 && each <= kLargestWiredBatch) batches.push_back(each);
+  }
+  return batches;
+}
 
 bool is_logits(const at::Tensor& tensor, at::IntArrayRef shape) {
   return tensor.is_floating_point() && tensor.sizes() == shape;
@@ -257,15 +272,23 @@ bool Runner::accepts(int64_t batch, int64_t length) {
 }
 
 void Runner::learn_shapes() {
-  const int64_t longest = limits_.positions > 0 ? limits_.positions : kTrialLength;
+  const int64_t longest = limits_.positions > 0 ? limits_.positions : kLongestWired;
   const int64_t length = std::min(kTrialLength, longest);
   if (accepts(2, length) && accepts(1, (length + 1) / 2)) return;
-  const Probe probe = make_probe(model_, device_, 0);
-  if (!probe.failure.empty()) {
-    throw Error(ExitStatus::kModel, "run", name_ + ": " + probe.failure + dtype_hint(probe.failure));
+  // A trace that wired its shape in names it among its constants.
+  const std::set<int64_t> constants = integer_constants(model_);
+  for (const int64_t wired : constants) {
+    if (wired < kShortestWired || wired > longest) continue;
+    for (const int64_t batch : wired_batches(constants)) {
+      if (!accepts(batch, wired)) continue;
+      fixed_length_ = wired;
+      if (!accepts(batch + 1, wired)) fixed_batch_ = batch;
+      return;
+    }
   }
-  fixed_length_ = probe.sequence;
-  if (!accepts(probe.batch + 1, probe.sequence)) fixed_batch_ = probe.batch;
+  const Probe probe = make_probe(model_, device_, 0);
+  const std::string reason = probe.failure.empty() ? "forward takes no shape that was tried" : probe.failure;
+  throw Error(ExitStatus::kModel, "run", name_ + ": " + reason + dtype_hint(reason));
 }
 
 Runner load_runner(const std::filesystem::path& path, at::Device device, std::optional<at::ScalarType> dtype,

@@ -31,7 +31,7 @@ Ints joined(const Batches& batches) {
 
 CATCH_TEST_CASE("windows whose label is unknown are in no batch") {
   SquadFile file = marked_squad_file(9);
-  for (const size_t window : {2, 5, 6}) {
+  for (const size_t window : {2U, 5U, 6U}) {
     for (const char* name : {"start", "end"})
       file.tensor(name).set<int32_t>(window, TokenizedSquad::kUnknownLabel);
   }

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <set>
 
-#include "model/graph_walk.h"
+#include "prune2to4/graph_walk.h"
 #include "prune2to4/module_parameters.h"
 
 namespace prune2to4 {
@@ -142,7 +142,7 @@ std::string first_layer(const torch::jit::Module& module, const EncoderSpec& spe
         middle;
   }
   if (bad > layers) return ", in its head";
-  return bad == 1 ? ", from its embeddings or its first layer, " + layer_name(spec.layers.front()) + ", on"
+  return bad == 1 ? ", from its embeddings or its first layer (" + layer_name(spec.layers.front()) + ") on"
                   : ", from the layer " + layer_name(spec.layers[bad - 1]) + " on";
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,9 @@ std::optional<at::Tensor> stored_tensor(const torch::jit::Value* value, const to
 // Sizes of such a tensor or of a packed weight, also behind casts and a transposition; empty: not known
 // before the graph runs.
 std::vector<int64_t> stored_sizes(const torch::jit::Value* value, const torch::jit::Module& root);
+
+// The integers among the constants of the inlined `forward`, those in lists too.
+std::set<int64_t> integer_constants(const torch::jit::Module& module);
 
 // Fully qualified names of all tensor attributes, by the first path that leads to each.
 std::map<Attribute, std::string> tensor_names(const torch::jit::Module& root);
