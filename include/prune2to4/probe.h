@@ -43,7 +43,7 @@ Probe read_probe(torch::jit::Module model, at::Device device, uint64_t seed, con
 std::vector<at::Tensor> run_probe(torch::jit::Module model, const Probe& probe, at::Device device,
                                   uint64_t seed);
 
-// Of floating outputs the difference; integers and booleans, which jump where floats round, are counted.
+// Floating outputs have a difference; integers and booleans, which jump where floats round, are counted.
 struct OutputDifference {
   double largest_difference = 0;  // absolute; NaN where only one of two is NaN, or shapes differ
   double largest_value = 0;       // absolute and finite, of the first

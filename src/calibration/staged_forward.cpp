@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/staged_forward.h"
 
-#include <torch/csrc/jit/passes/inliner.h>
-
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -77,8 +75,7 @@ std::vector<size_t> places_of_calls(const torch::jit::Module& model, Graph& grap
 
 std::optional<StagedForward> StagedForward::cut(const torch::jit::Module& model,
                                                 const std::vector<std::string>& weights) {
-  const auto graph = model.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
+  const auto graph = inlined_forward(model);
   const Nodes nodes(graph->nodes().begin(), graph->nodes().end());
   const std::vector<size_t> cuts = places_of_calls(model, *graph, nodes, weights);
   if (cuts.empty()) return std::nullopt;

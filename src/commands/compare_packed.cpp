@@ -30,7 +30,7 @@ void check_difference(const OutputDifference& difference, at::ScalarType dtype) 
   }
 }
 
-// Of the first floating output; of the first one where none is.
+// The dtype is that of the first floating output, or of the first one where none is floating.
 at::ScalarType output_type(const std::vector<at::Tensor>& outputs) {
   const auto floating = std::find_if(outputs.begin(), outputs.end(),
                                      [](const at::Tensor& output) { return output.is_floating_point(); });

@@ -24,7 +24,7 @@ bool has_reports(const std::filesystem::path& output);
 std::filesystem::path report_stem(const std::filesystem::path& output);
 std::filesystem::path training_plot_file(const std::filesystem::path& output);
 
-// Of the run of the model itself, or of the dense one that is trained for comparison.
+// The checkpoint belongs to the model itself, or to the dense one that is trained for comparison.
 std::filesystem::path checkpoint_file(const TrainingOptions& options, const std::filesystem::path& output,
                                       bool control);
 

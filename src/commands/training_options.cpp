@@ -45,7 +45,7 @@ class RecipeFlags {
   }
 
  private:
-  // Of the recipe's key with the flag's name.
+  // The range is that of the recipe's key with the flag's name.
   static NumberRange range_of(const std::string& flag) {
     std::string key = flag.substr(2);
     std::replace(key.begin(), key.end(), '-', '_');

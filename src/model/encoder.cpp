@@ -2,7 +2,6 @@
 #include "prune2to4/encoder.h"
 
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 #include <array>
@@ -14,14 +13,7 @@
 namespace prune2to4 {
 namespace {
 
-using torch::jit::Graph;
 using torch::jit::Node;
-
-std::shared_ptr<Graph> forward_graph(const torch::jit::Module& module) {
-  auto graph = module.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
-  return graph;
-}
 
 // How a family of models names what a layer has, behind "PREFIX.N.".
 struct Family {
@@ -132,9 +124,9 @@ class Finder {
   std::string missing_;
 };
 
-// Of the first layer normalization; RoBERTa's positions start behind the padding index.
+// The epsilon is that of the first layer normalization; RoBERTa's positions start behind the padding index.
 void read_constants(const torch::jit::Module& module, EncoderSpec& spec) {
-  const auto graph = forward_graph(module);
+  const auto graph = inlined_forward(module);
   const auto names = tensor_names(module);
   bool epsilon_known = false;
   for_each_node(graph->block(), [&](Node* node) {

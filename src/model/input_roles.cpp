@@ -4,7 +4,6 @@
 #include <ATen/ops/arange.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
-#include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 #include <map>
@@ -94,8 +93,7 @@ bool is_worth_giving(InputRole role) {
 class Finder {
  public:
   explicit Finder(const torch::jit::Module& module)
-      : module_(module), graph_(module.get_method("forward").graph()->copy()), names_(tensor_names(module)) {
-    torch::jit::Inline(*graph_);
+      : module_(module), graph_(inlined_forward(module)), names_(tensor_names(module)) {
     torch::jit::EliminateDeadCode(graph_);
   }
 

@@ -2,7 +2,6 @@
 #include "prune2to4/text_batch.h"
 
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/inliner.h>
 
 #include "prune2to4/graph_walk.h"
 #include "prune2to4/input_roles.h"
@@ -43,8 +42,7 @@ std::vector<at::Tensor> output_tensors(const c10::IValue& output) {
 
 TextLimits text_limits(const torch::jit::Module& model) {
   TextLimits limits;
-  const auto graph = model.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
+  const auto graph = inlined_forward(model);
   const auto names = tensor_names(model);
   for_each_node(graph->block(), [&](torch::jit::Node* node) {
     if (node->kind() != c10::aten::embedding) return;

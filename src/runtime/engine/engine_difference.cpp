@@ -5,7 +5,6 @@
 #include <ATen/ops/linear.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/inliner.h>
 
 #include <filesystem>
 #include <set>
@@ -89,8 +88,7 @@ std::string unlike_bert(const Node* node, const torch::jit::Module& module, cons
 }
 
 std::string first_unlike(const torch::jit::Module& module, const EncoderSpec& spec) {
-  const auto graph = module.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
+  const auto graph = inlined_forward(module);
   std::string found;
   for_each_node(graph->block(), [&](Node* node) {
     if (found.empty()) found = unlike_bert(node, module, spec);
